@@ -1,0 +1,1 @@
+"""The audit log: what happened, in one order, durable before it counts."""

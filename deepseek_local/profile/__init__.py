@@ -1,0 +1,1 @@
+"""Profiles: from a YAML file to one frozen, checked value."""

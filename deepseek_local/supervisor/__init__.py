@@ -1,0 +1,1 @@
+"""The children of one `serve`: started, asked, watched, restarted and drained."""
