@@ -1,0 +1,18 @@
+"""A file holds one idea; one that grows past the ceiling holds two."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CEILING = 300
+SOURCES = sorted(path for part in ("deepseek_local", "benchmarks", "demo") for path in (ROOT / part).rglob("*.py"))
+
+
+def test_there_are_sources_to_measure():
+    assert len(SOURCES) > 20
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_is_longer_than_the_ceiling(path):
+    assert len(path.read_text().splitlines()) <= CEILING
