@@ -1,0 +1,103 @@
+"""
+The options that several commands share, as decorators, each with its environment twin.
+
+`@profile_option` gives the command a parameter `profile: str`, `@home_option` `home: Path`, `@set_option`
+`sets: tuple[str, ...]` and `@format_option` `output: Format`. `@verbose_option` gives none: `cli.main` reads it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from deepseek_local.cli.render import Format
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+@dataclass(slots=True)
+class Talk:
+    """How `cli.main` reports a failure; it is click's context object, filled in while the options are read."""
+
+    output: Format = Format.TEXT
+    verbose: bool = False
+
+
+def _keep_format(context: click.Context, _: click.Parameter, value: str) -> Format:
+    """Turn the word into a `Format` and remember it for the report of a failure."""
+    output = Format(value)
+    context.ensure_object(Talk).output = output
+    return output
+
+
+def _keep_verbose(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 -- click's signature
+    """Remember whether tracebacks are wanted."""
+    context.ensure_object(Talk).verbose = value
+
+
+def home_option(command: Command) -> Command:
+    """Add `--home`."""
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("var"),
+        envvar="DEEPSEEK_LOCAL_HOME",
+        show_default=True,
+        show_envvar=True,
+        help="Directory of models, tokens, audit log and caches.",
+    )(command)
+
+
+def profile_option(command: Command) -> Command:
+    """Add `--profile`, which is required."""
+    return click.option(
+        "--profile",
+        required=True,
+        metavar="NAME|FILE",
+        envvar="DEEPSEEK_LOCAL_PROFILE",
+        show_envvar=True,
+        help="Shipped profile, or a file with a slash or .yaml in its name.",
+    )(command)
+
+
+def set_option(command: Command) -> Command:
+    """Add `--set`, which may be given several times."""
+    return click.option(
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="KEY=VALUE",
+        envvar="DEEPSEEK_LOCAL_SET",
+        show_envvar=True,
+        help="Override one setting of the profile, such as engine.max_num_seqs=64; may be given several times.",
+    )(command)
+
+
+def format_option(command: Command) -> Command:
+    """Add `--format`."""
+    return click.option(
+        "--format",
+        "output",
+        type=click.Choice([str(word) for word in Format]),
+        default=str(Format.TEXT),
+        callback=_keep_format,
+        envvar="DEEPSEEK_LOCAL_FORMAT",
+        show_default=True,
+        show_envvar=True,
+        help="How results and failures are written.",
+    )(command)
+
+
+def verbose_option(command: Command) -> Command:
+    """Add `--verbose`."""
+    return click.option(
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_keep_verbose,
+        envvar="DEEPSEEK_LOCAL_VERBOSE",
+        show_envvar=True,
+        help="Show the traceback of a failure.",
+    )(command)

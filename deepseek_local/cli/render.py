@@ -1,0 +1,89 @@
+"""
+The only place that prints: results go to stdout, talk goes to stderr, and every result exists as text and as JSON.
+
+A command hands over what it found, once as data and once as lines; which of the two is shown is the user's choice.
+"""
+
+import dataclasses
+import json
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import click
+
+from deepseek_local.errors import Error, ProblemsError
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def result(output: Format, data: object, lines: Iterable[str]) -> None:
+    """Print one result to stdout: `data` as one JSON value, or the `lines`."""
+    if output is Format.JSON:
+        click.echo(_json(data))
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+def stream(text: str) -> None:
+    """Print a piece of a result at once and without a line break, as an answer that is still being written."""
+    click.echo(text, nl=False)
+
+
+def note(text: str) -> None:
+    """Tell the user on stderr what is going on."""
+    click.echo(text, err=True)
+
+
+def failure(error: Error, output: Format, *, verbose: bool) -> None:
+    """Print why a command failed to stderr, with the traceback where that was asked for."""
+    if verbose:
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    if output is Format.JSON:
+        click.echo(_json({"error": _failure(error)}), err=True)
+    else:
+        click.echo(str(error), err=True)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Set rows below their headings, each column as wide as its longest cell."""
+    cells = [tuple(headings), *(tuple(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+
+
+def accept_any_text() -> None:
+    """Make both streams show what they cannot encode as an escape: a file name may hold any byte."""
+    for text in (sys.stdout, sys.stderr):
+        if hasattr(text, "reconfigure"):
+            text.reconfigure(errors="backslashreplace")
+
+
+def _failure(error: Error) -> dict[str, object]:
+    """Describe an error as data."""
+    described: dict[str, object] = {"message": str(error), "exit_code": int(error.exit_code)}
+    if isinstance(error, ProblemsError):
+        described["problems"] = error.problems
+    return described
+
+
+def _json(data: object) -> str:
+    """Write data as JSON; dataclasses become objects and paths strings."""
+    return json.dumps(data, indent=2, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    """Turn what `json` does not know into what it knows."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
