@@ -1,0 +1,56 @@
+"""
+The files that come with the kit: profiles and policies, as package data of a wheel or as folders of a checkout.
+
+`base` is not a profile but the layer that profiles extend, so `names` leaves it out.
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import deepseek_local
+from deepseek_local.errors import Problem, ProfileError
+
+Kind = Literal["profiles", "policies"]
+
+BASE = "base"
+SUFFIX = ".yaml"
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the shipped profiles."""
+    return tuple(name for name in layers() if name != BASE)
+
+
+def layers() -> tuple[str, ...]:
+    """Return what `extends` may name: the shipped profiles and `base`."""
+    return tuple(file.removesuffix(SUFFIX) for file in file_names("profiles") if file.endswith(SUFFIX))
+
+
+def file_names(kind: Kind) -> tuple[str, ...]:
+    """Return the names of all shipped files of one kind."""
+    return tuple(sorted(path.name for path in _directory(kind).iterdir() if path.is_file()))
+
+
+def shipped_file(kind: Kind, name: str) -> Path:
+    """Return the path of a shipped file, such as `policies`, `seed.csv`. Raises `ProfileError` if there is none."""
+    if name not in file_names(kind):
+        message = (
+            f"is not among the shipped {kind}{meant(name, file_names(kind))}; there are {', '.join(file_names(kind))}"
+        )
+        raise ProfileError([Problem(message, file=f"shipped:{name}")])
+    return _directory(kind) / name
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """Say ` (did you mean x?)` where a known word is close to a wrong one, else nothing."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _directory(kind: Kind) -> Path:
+    """Return the folder: `data/KIND` inside an installed package, `KIND` beside it in a checkout."""
+    package = Path(deepseek_local.__file__).parent
+    installed = package / "data" / kind
+    return installed if installed.is_dir() else package.parent / kind
