@@ -1,0 +1,89 @@
+"""
+The one place that starts processes: a command goes in, a child that leads its own session comes out.
+
+A session of its own (setsid(2)) keeps a terminal's Ctrl-C away from the child, so that the supervisor decides what a signal means, and
+gives everything that the child starts one process group, which `kill_group` ends with one call (killpg(3)).
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to start: arguments, the whole environment (nothing is inherited), and the file that takes its output."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    output: Path
+
+
+class Child:
+    """A started process and its group."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        """Return the process id, which is also the id of its group and session."""
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Return the exit code, or the negative number of the signal that ended the process."""
+        return await self._process.wait()
+
+    def terminate(self) -> None:
+        """Ask the process itself to end; its own children are its business, since only it knows their order."""
+        if self._process.returncode is None:
+            self._process.terminate()
+
+    def terminate_group(self) -> None:
+        """Ask the process and everything that it started to end."""
+        self._signal_group(signal.SIGTERM)
+
+    def kill_group(self) -> None:
+        """End the process and everything that it started, at once."""
+        self._signal_group(signal.SIGKILL)
+
+    def group_lives(self) -> bool:
+        """Whether any process of the group still exists, also after its leader has gone."""
+        return self._signal_group(0)
+
+    def _signal_group(self, number: int) -> bool:
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+async def spawn(command: Command) -> Child:
+    """Start the command; its output is appended to the file, which gets mode 0640. Raises `OSError`."""
+    descriptor = os.open(command.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command.argv,
+            env=dict(command.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    return Child(process)
+
+
+def describe_exit(code: int) -> str:
+    """Say how a process ended: `exit code 1`, `killed by SIGKILL`."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
