@@ -4,8 +4,12 @@ The words that identity, policy, gateway and audit share about one request.
 `Principal` says who asks, `Access` what the route means, `Verdict` what was decided and why. They carry no behaviour.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+PRINCIPAL = re.compile(r"[us]:[a-z0-9][a-z0-9._@-]{0,62}")
+"""The full text of a principal's name: `u:` for a person, `s:` for a service; lower case only, so that no two look alike."""
 
 
 class Body(StrEnum):
@@ -42,6 +46,8 @@ class Principal:
 class Access:
     """What a route means to the policy: casbin's `obj` and `act`, with the treatment of the route itself."""
 
+    route: str
+    """Path of the route as the catalogue writes it, `/v1/responses/{id}` for one with a variable part."""
     resource: str
     action: str
     risk: Risk

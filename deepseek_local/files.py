@@ -1,8 +1,11 @@
-"""The few file operations whose details matter: atomic replacement, private modes, durable directories."""
+"""The few file operations whose details matter: atomic replacement, private modes, durable directories, change notice."""
 
 import os
 import stat
 import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -44,3 +47,49 @@ def make_directory(path: Path, mode: int = 0o750) -> None:
 def is_private(path: Path) -> bool:
     """Whether nobody but the owner can read or write the file. Raises `OSError` when it cannot be examined."""
     return not stat.S_IMODE(path.stat().st_mode) & 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What changes when a file is written, replaced or given another mode; equal stamps mean the same content."""
+
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+class Watch:
+    """
+    Tells whether files were changed, without a background task: it looks when asked, at most every `interval_seconds`.
+
+    Between two looks an answer costs one reading of the clock, so that it can be asked for every request.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], interval_seconds: float = 0.25, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._paths = tuple(paths)
+        self._interval_seconds = interval_seconds
+        self._clock = clock
+        self._next_look = clock() + interval_seconds
+        self._stamps = self._look()
+
+    def stamps(self) -> tuple[Stamp | None, ...]:
+        """Return one stamp per path; None where there is no file or it cannot be examined."""
+        now = self._clock()
+        if now >= self._next_look:
+            self._next_look = now + self._interval_seconds
+            self._stamps = self._look()
+        return self._stamps
+
+    def _look(self) -> tuple[Stamp | None, ...]:
+        return tuple(_stamp(path) for path in self._paths)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -1,0 +1,87 @@
+"""
+The policy: default deny, decided by casbin among the rules of the caller's roles.
+
+Giving casbin only those rules changes no answer, because the matcher demands that the subject reaches the rule's role; it changes the
+cost from linear in all rules to linear in a handful. A property test compares both.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepseek_local.access import Access, Verdict
+from deepseek_local.errors import PolicyError, Problem
+from deepseek_local.policy import roles
+from deepseek_local.policy.casbin_engine import Engine, Rule
+from deepseek_local.policy.rules import MAXIMUM_BYTES, Grant, Lines, Membership, parse
+
+_log = logging.getLogger(__name__)
+
+DEFAULT = "default"
+"""What a verdict names when no rule matched."""
+
+
+class Policy:
+    """Rules and members of all files, immutable after loading."""
+
+    def __init__(self, grants: Sequence[Grant], memberships: Sequence[Membership], digest: str) -> None:
+        self.digest = digest
+        """`sha256:` and 64 hex digits over the files in their order, as `cat FILES | sha256sum` prints."""
+        self._engine = Engine((line.member, line.role) for line in memberships)
+        self._rules = {
+            principal: tuple(_rule(grant) for grant in grants if grant.role in reached)
+            for principal, reached in roles.reach(memberships).items()
+        }
+
+    def decide(self, principal_name: str, access: Access) -> Verdict:
+        """Say whether the principal may, and by which rule. Never raises: a failure inside casbin is a refusal."""
+        rules = self._rules.get(principal_name, ())
+        try:
+            rule = self._engine.enforce(principal_name, access.resource, access.action, rules)
+        except Exception:  # noqa: BLE001  casbin evaluates expressions: whatever it raises must end as a refusal
+            _log.exception(
+                "the policy engine failed, so the request is refused (%s %s)", access.action, access.resource
+            )
+            return Verdict(allowed=False, rule="error", policy=self.digest)
+        if rule is None:
+            return Verdict(allowed=False, rule=DEFAULT, policy=self.digest)
+        return Verdict(allowed=True, rule="p:" + "/".join(rule), policy=self.digest)
+
+    def has_role(self, principal_name: str) -> bool:
+        """Whether any rule can concern the principal."""
+        return bool(self._rules.get(principal_name))
+
+
+def load(files: Sequence[Path]) -> Policy:
+    """Read the files as one policy. Raises `PolicyError` with every problem of every file."""
+    contents: list[bytes] = []
+    lines: list[Lines] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            content = _read(file)
+        except OSError as error:
+            problems.append(
+                Problem(f"cannot be read ({error.strerror}); check gateway.policy in the profile", str(file))
+            )
+            continue
+        contents.append(content)
+        lines.append(parse(str(file), content))
+    problems += [problem for part in lines for problem in part.problems]
+    grants = tuple(grant for part in lines for grant in part.grants)
+    memberships = tuple(membership for part in lines for membership in part.memberships)
+    # Half-read files would make sound lines look wrong: their names are missing.
+    problems += () if problems else roles.mistakes(grants, memberships, [str(file) for file in files])
+    if problems:
+        raise PolicyError(problems)
+    return Policy(grants, memberships, f"sha256:{hashlib.sha256(b''.join(contents)).hexdigest()}")
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(MAXIMUM_BYTES + 1)
+
+
+def _rule(grant: Grant) -> Rule:
+    return (grant.role, grant.resource, grant.action)
