@@ -5,11 +5,13 @@ Names of the keys: `transformers` 5 and the DeepSeek-V2/V3 configuration files. 
 `vllm/config/model.py`: RoPE scaling stretches what `max_position_embeddings` says.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deepseek_local.errors import ModelError
+
+_MOST = 2**40
+"""No dimension comes near it; larger numbers are mistakes, and arithmetic on them could overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,8 @@ def _count(config: Mapping[str, object], key: str, default: int | None = None, l
         return default
     if value is None:
         raise ModelError(f"config.json has no {key!r}: it does not describe a decoder model that this kit can plan for")
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ModelError(f"config.json: {key!r} must be a whole number of at least {least}, not {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
+        raise ModelError(f"config.json: {key!r} must be a whole number from {least} to {_MOST}, not {value!r:.40}")
     return value
 
 
@@ -146,7 +148,7 @@ def _context(config: Mapping[str, object]) -> int:
     if not isinstance(rope, Mapping):
         return longest
     factor = rope.get("factor")
-    if not isinstance(factor, (int, float)) or not math.isfinite(factor):
+    if not isinstance(factor, (int, float)) or not 0 < factor <= _MOST:
         return longest
     match rope.get("rope_type") or rope.get("type"):
         case "yarn":
