@@ -4,13 +4,12 @@ The files that come with the kit: profiles and policies, as package data of a wh
 `base` is not a profile but the layer that profiles extend, so `names` leaves it out.
 """
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import deepseek_local
 from deepseek_local.errors import Problem, ProfileError
+from deepseek_local.profile.wording import meant
 
 Kind = Literal["profiles", "policies"]
 
@@ -41,12 +40,6 @@ def shipped_file(kind: Kind, name: str) -> Path:
         )
         raise ProfileError([Problem(message, file=f"shipped:{name}")])
     return _directory(kind) / name
-
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """Say ` (did you mean x?)` where a known word is close to a wrong one, else nothing."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 def _directory(kind: Kind) -> Path:

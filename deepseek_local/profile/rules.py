@@ -1,0 +1,174 @@
+"""
+Rules that concern several settings, one small function each; its docstring is its entry in the reference.
+
+A function gets a profile whose single values are right and returns what is wrong with their combination, or nothing. Only what can never
+work or would undo a safeguard is a rule; whether the engine and the model can do what is asked is decided in `plan`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from deepseek_local.profile.schema import Executor, Profile, Vendor
+
+Check = Callable[[Profile], str | None]
+
+CANARY = "s:canary"
+"""The principal of the golden question; its rights must not be lent to anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A check with its name and the settings that it reads; a breach is reported at the first one, or at a neighbour that is set."""
+
+    id: str
+    keys: tuple[str, ...]
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A rule that a profile breaks, and how."""
+
+    rule: Rule
+    message: str
+
+
+def check(profile: Profile) -> Iterator[Breach]:
+    """Find every rule that the profile breaks."""
+    for rule in RULES:
+        if message := rule.check(profile):
+            yield Breach(rule, message)
+
+
+def _rule(name: str, *keys: str) -> Callable[[Check], Rule]:
+    """Make a rule of a function."""
+    return lambda function: Rule(f"profile/{name}", keys, function)
+
+
+@_rule("model-source", "model.card", "model.path")
+def _model_source(profile: Profile) -> str | None:
+    """`model.card` or `model.path` must say which checkpoint is meant."""
+    if profile.model.card is None and profile.model.path is None:
+        return "neither card nor path is set, name a model card or the directory of a checkpoint"
+    return None
+
+
+@_rule("kv-budget", "engine.kv_cache_bytes", "engine.gpu_memory_utilization", "hardware.vendor")
+def _kv_budget(profile: Profile) -> str | None:
+    """Exactly one of `gpu_memory_utilization` and `kv_cache_bytes` sizes the KV cache; on `cpu` it must be `kv_cache_bytes`."""
+    share, size = profile.engine.gpu_memory_utilization, profile.engine.kv_cache_bytes
+    if share is not None and size is not None:
+        return f"both kv_cache_bytes ({size}) and gpu_memory_utilization ({share}) are set, keep one (null unsets the other)"
+    if profile.hardware.vendor is Vendor.CPU and size is None:
+        return "kv_cache_bytes is not set, which vendor cpu needs: a share would be taken of the whole host's memory"
+    if share is None and size is None:
+        return "neither kv_cache_bytes nor gpu_memory_utilization is set, set one, such as gpu_memory_utilization: 0.9"
+    return None
+
+
+@_rule("kv-memory", "engine.kv_cache_bytes", "hardware.memory_gib")
+def _kv_memory(profile: Profile) -> str | None:
+    """`kv_cache_bytes` must be smaller than `hardware.memory_gib`."""
+    size, memory = profile.engine.kv_cache_bytes, profile.hardware.memory_gib
+    if size is not None and size >= memory * 2**30:
+        return f"kv_cache_bytes ({size / 2**30:.1f} GiB) fills all memory of one device ({memory} GiB), leave room for weights"
+    return None
+
+
+@_rule(
+    "parallel-size",
+    "engine.tensor_parallel_size",
+    "engine.pipeline_parallel_size",
+    "hardware.count",
+    "hardware.vendor",
+)
+def _parallel_size(profile: Profile) -> str | None:
+    """`tensor_parallel_size` × `pipeline_parallel_size` must equal `hardware.count`, except on `cpu`."""
+    engine, count = profile.engine, profile.hardware.count
+    workers = engine.tensor_parallel_size * engine.pipeline_parallel_size
+    if profile.hardware.vendor is not Vendor.CPU and workers != count:
+        product = f"{engine.tensor_parallel_size} × {engine.pipeline_parallel_size} = {workers}"
+        return (
+            f"tensor times pipeline parallel size ({product}) is not hardware.count ({count}), change one of the three"
+        )
+    return None
+
+
+@_rule("ray-workers", "engine.executor", "engine.tensor_parallel_size", "engine.pipeline_parallel_size")
+def _ray_workers(profile: Profile) -> str | None:
+    """`executor: ray` needs more than one worker."""
+    engine = profile.engine
+    if engine.executor is Executor.RAY and engine.tensor_parallel_size * engine.pipeline_parallel_size == 1:
+        return "executor ray is meant for several workers (1 seen), write executor: mp"
+    return None
+
+
+@_rule("cpu-executor", "engine.executor", "hardware.vendor")
+def _cpu_executor(profile: Profile) -> str | None:
+    """On `cpu` the executor must be `mp`: vLLM's CPU platform knows no Ray device."""
+    if profile.hardware.vendor is Vendor.CPU and profile.engine.executor is not Executor.MP:
+        return f"vendor cpu cannot use executor {profile.engine.executor}, write executor: mp"
+    return None
+
+
+@_rule("cpu-eager", "engine.enforce_eager", "engine.pipeline_parallel_size", "hardware.vendor")
+def _cpu_eager(profile: Profile) -> str | None:
+    """On `cpu`, compiled code answers wrongly and eager mode breaks pipelines: `enforce_eager` exactly when there is no pipeline."""
+    eager, stages = profile.engine.enforce_eager, profile.engine.pipeline_parallel_size
+    if profile.hardware.vendor is not Vendor.CPU or eager is (stages == 1):
+        return None
+    why = "compiled code answers wrongly" if stages == 1 else "eager mode breaks a pipeline"
+    return (
+        f"is {str(eager).lower()} with {stages} pipeline stage(s) on cpu, where {why}, write {str(not eager).lower()}"
+    )
+
+
+@_rule("batch", "engine.max_num_batched_tokens", "engine.max_num_seqs")
+def _batch(profile: Profile) -> str | None:
+    """`max_num_batched_tokens` must be at least `max_num_seqs`: every running request takes one token of a step."""
+    tokens, requests = profile.engine.max_num_batched_tokens, profile.engine.max_num_seqs
+    if tokens < requests:
+        return f"max_num_batched_tokens ({tokens}) is below max_num_seqs ({requests}), raise the one or lower the other"
+    return None
+
+
+@_rule("socket-name", "gateway.socket")
+def _socket_name(profile: Profile) -> str | None:
+    """`gateway.socket` must be a bare name ending in .sock: outside the runtime directory (0750) others could reach or replace it."""
+    socket = profile.gateway.socket
+    if str(socket) != socket.name or socket.suffix != ".sock" or socket.name == "audit.sock":
+        return f'must be a bare name ending in .sock, and not audit.sock ("{socket}" seen), write front.sock'
+    return None
+
+
+@_rule("token-store", "gateway.tokens")
+def _token_store(profile: Profile) -> str | None:
+    """`gateway.tokens` must end in .json and not be digest.json: its key lies beside it with the ending .key."""
+    tokens = profile.gateway.tokens
+    if tokens.suffix != ".json" or tokens.name == "digest.json":
+        return f'must end in .json, and not be digest.json ("{tokens}" seen), write tokens.json'
+    return None
+
+
+@_rule("local-principal", "gateway.local_principal")
+def _local_principal(profile: Profile) -> str | None:
+    """`gateway.local_principal` must not be the canary, whose token is the supervisor's own."""
+    if profile.gateway.local_principal == CANARY:
+        return f"{CANARY} belongs to the supervisor, choose a principal of your own such as u:operator"
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    _model_source,
+    _kv_budget,
+    _kv_memory,
+    _parallel_size,
+    _ray_workers,
+    _cpu_executor,
+    _cpu_eager,
+    _batch,
+    _socket_name,
+    _token_store,
+    _local_principal,
+)
+"""All rules, in the order of the schema."""
