@@ -4,6 +4,7 @@ Every failure that this package reports on purpose, one class per phase.
     Error
     ├── ProfileError        the YAML profile cannot be used            exit 3
     ├── PreflightError      the host is not ready for this profile     exit 4
+    │   └── PlanError       the engine cannot do what the profile asks exit 4
     ├── LaunchError         a child process did not start or stay up   exit 1
     ├── ModelError          a checkpoint directory cannot be served    exit 4
     ├── IdentityError       the token store cannot be used             exit 4
@@ -82,6 +83,14 @@ class PreflightError(Error):
     """The host is not ready for this profile; nothing was started."""
 
     exit_code = ExitCode.PREFLIGHT_REFUSED
+
+
+class PlanError(PreflightError):
+    """The engine cannot do what the profile asks, for every reason that was found."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("\n".join(self.reasons))
 
 
 class ModelError(Error):

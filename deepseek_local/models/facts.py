@@ -65,7 +65,7 @@ class ModelFacts:
     quantization: str | None = None
     """Method that the checkpoint declares itself, such as `fp8`, `gptq` or `compressed-tensors`."""
     quantization_group: int | None = None
-    """Weights that share one scale, where the method has groups."""
+    """Neighbouring weights of one row that share a scale, where the method has groups or blocks."""
 
 
 def facts_from_config(config: Mapping[str, object]) -> ModelFacts:
@@ -171,7 +171,10 @@ def _quantization(config: Mapping[str, object]) -> tuple[str | None, int | None]
 
 
 def _group(declared: Mapping[str, object]) -> int | None:
-    """Find the group size: GPTQ and AWQ keep it on top, compressed-tensors inside the first of its groups."""
+    """Find the group size: GPTQ and AWQ keep it on top, FP8 as a block, compressed-tensors inside the first of its groups."""
+    block = declared.get("weight_block_size")
+    if isinstance(block, list) and block and isinstance(block[-1], int):
+        return block[-1]
     groups = declared.get("config_groups")
     first = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None
     weights = first.get("weights") if isinstance(first, Mapping) else None

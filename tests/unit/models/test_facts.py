@@ -72,7 +72,8 @@ def test_rope_scaling_stretches_the_context(scaling, longest):
 @pytest.mark.parametrize(
     ("declared", "method", "group"),
     [
-        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "fp8", None),
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "fp8", 128),
+        ({"quant_method": "fp8", "activation_scheme": "static"}, "fp8", None),
         ({"quant_method": "gptq", "bits": 4, "group_size": 128}, "gptq", 128),
         ({"quant_method": "gptq", "bits": 4, "group_size": -1}, "gptq", None),
         (
