@@ -1,0 +1,186 @@
+"""
+The client of the audit sequencer: a record goes in, and the call returns when it is on disk.
+
+`AuditClient` is for asyncio processes that record much: one connection, opened when it is first needed, any number of records in flight.
+`append_once` is for commands that record one thing. Both raise `AuditError` when no acknowledgement came in time, whatever the reason;
+the record may be in the log nevertheless, and whoever asked for it must not go on.
+
+A connection whose oldest record was not acknowledged in time is given up with all that wait on it, so that a late acknowledgement finds
+nobody it could confuse; the next record tries a new connection. The protocol is described in `audit.wire`.
+"""
+
+import asyncio
+import itertools
+import os
+import socket as sockets
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from deepseek_local.audit import wire
+from deepseek_local.errors import AuditError
+
+_count = itertools.count(1)
+"""`cseq` counts the records of a process, over all its connections."""
+
+
+class AuditClient:
+    """Records of one asyncio process, over one connection at a time."""
+
+    def __init__(self, socket: Path, timeout_seconds: float) -> None:
+        self._path = socket
+        self._timeout_seconds = timeout_seconds
+        self._link: _Link | None = None
+        self._opening: asyncio.Task[_Link] | None = None
+
+    async def append(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Return when the record is on disk. Raises `AuditError` when that is not certain."""
+        encoded = wire.body(kind, fields)
+        link = self._link
+        if link is None or link.is_lost:
+            link = await self._connect()
+        await link.send(encoded)
+
+    def close(self) -> None:
+        """Give up the connection; whoever still waits on it gets an `AuditError`."""
+        if self._link is not None:
+            self._link.give_up("this process closed its connection to the audit sequencer")
+
+    async def _connect(self) -> "_Link":
+        """Open a connection; whoever needs one meanwhile waits for the same attempt, and nobody's cancellation ends it for the others."""
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+            self._opening.add_done_callback(self._opened)
+        return await asyncio.shield(self._opening)
+
+    async def _open(self) -> "_Link":
+        loop = asyncio.get_running_loop()
+        factory = partial(_Link, self._path, self._timeout_seconds, loop)
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                _, link = await loop.create_unix_connection(factory, os.fspath(self._path))
+        except OSError as error:
+            raise _unreachable(self._path, error) from error
+        self._link = link
+        return link
+
+    def _opened(self, attempt: "asyncio.Task[_Link]") -> None:
+        self._opening = None
+        if not attempt.cancelled():
+            attempt.exception()  # whoever waits for it gets it; asyncio must not complain when nobody does any more
+
+
+class _Link(asyncio.Protocol):
+    """One connection and the records that wait for their acknowledgement on it."""
+
+    def __init__(self, path: Path, timeout_seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+        self.is_lost = False
+        self._path = path
+        self._timeout_seconds = timeout_seconds
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[tuple[int, float, asyncio.Future[None]]] = deque()
+        """The `cseq`, the deadline and the caller of each record, oldest first."""
+        self._unsent: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._partial = b""
+
+    def send(self, encoded: bytes) -> "asyncio.Future[None]":
+        """Send a record; the future is done when it is on disk. Raises `AuditError`."""
+        if self.is_lost:
+            raise AuditError(f"the audit sequencer on {self._path} ended the connection at once; its own log says why")
+        cseq, future = next(_count), self._loop.create_future()
+        self._waiting.append((cseq, self._loop.time() + self._timeout_seconds, future))
+        if not self._unsent:  # what is appended in the same turn of the event loop leaves in one system call
+            self._loop.call_soon(self._flush)
+        self._unsent.append(wire.request(cseq, encoded))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout_seconds, self._check_deadline)
+        return future
+
+    def give_up(self, reason: str) -> None:
+        """Close the connection at once and tell everybody who waits."""
+        self.is_lost = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+        for _, _, future in self._waiting:
+            if not future.done():
+                future.set_exception(AuditError(reason))
+        self._waiting.clear()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport (asyncio calls this)."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell everybody who waits (asyncio calls this)."""
+        cause = f": {exc}" if exc else ""
+        self.give_up(f"the audit sequencer on {self._path} ended the connection{cause}; its own log says why")
+
+    def data_received(self, data: bytes) -> None:
+        """Take acknowledgements (asyncio calls this)."""
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        try:
+            for line in lines:
+                self._take(wire.parse_answer(line))
+        except AuditError as error:
+            self.give_up(str(error))
+
+    def _take(self, answer: wire.Answer) -> None:
+        if answer.error is not None:
+            raise AuditError(f"the audit sequencer on {self._path} refused a record: {answer.error}")
+        while self._waiting and self._waiting[0][0] <= answer.ack:
+            _, _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(None)
+
+    def _flush(self) -> None:
+        lines, self._unsent = self._unsent, []
+        if self._transport is not None and not self.is_lost:
+            self._transport.write(b"".join(lines))
+
+    def _check_deadline(self) -> None:
+        """Look at the oldest record only: the others were sent later and have the same time."""
+        self._timer = None
+        if not self._waiting:
+            return
+        deadline = self._waiting[0][1]
+        if deadline <= self._loop.time():
+            self.give_up(_overdue(self._path, self._timeout_seconds))
+        else:
+            self._timer = self._loop.call_at(deadline, self._check_deadline)
+
+
+def append_once(socket: Path, kind: str, fields: Mapping[str, object], timeout_seconds: float = 2.0) -> None:
+    """Record one thing and return when it is on disk. Raises `AuditError` when that is not certain."""
+    encoded = wire.body(kind, fields)
+    try:
+        with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as stream:
+            stream.settimeout(timeout_seconds)
+            stream.connect(os.fspath(socket))
+            stream.sendall(wire.request(next(_count), encoded))
+            with stream.makefile("rb") as answers:
+                answer = wire.parse_answer(answers.readline(wire.LINE_LIMIT))
+    except TimeoutError as error:
+        raise AuditError(_overdue(socket, timeout_seconds)) from error
+    except OSError as error:
+        raise _unreachable(socket, error) from error
+    if answer.error is not None:
+        raise AuditError(f"the audit sequencer on {socket} refused a record: {answer.error}")
+
+
+def _overdue(path: Path, timeout_seconds: float) -> str:
+    return (
+        f"the audit sequencer on {path} did not confirm a record within {timeout_seconds:g} s; "
+        "look at its own log, and at the free space and the speed of its disk"
+    )
+
+
+def _unreachable(path: Path, error: OSError) -> AuditError:
+    return AuditError(
+        f"the audit sequencer on {path} cannot be reached: {error.strerror or 'no answer'}; start it with `audit serve`"
+    )

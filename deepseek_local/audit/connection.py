@@ -1,0 +1,85 @@
+"""One client of the sequencer: bytes in, requests out, and at most one short answer per batch."""
+
+import socket
+from collections.abc import Iterator
+
+from deepseek_local.audit import wire
+from deepseek_local.audit.listener import Peer
+from deepseek_local.audit.wire import Request
+from deepseek_local.errors import AuditError
+
+READ_BYTES = 65_536
+"""What one client may contribute to one batch; the rest waits in the kernel, where it also slows the client down."""
+
+
+class Connection:
+    """A connected client. It keeps at most one incomplete line, and no answer: a client that does not read its own is dropped."""
+
+    def __init__(self, stream: socket.socket, peer: Peer) -> None:
+        self.stream = stream
+        self.peer = peer
+        self.ended = False
+        """No more is to be read; the connection can be closed when its last answer is out."""
+        self.error: str | None = None
+        """Why the client is cut off."""
+        self._partial = b""
+        self._received = 0
+        self._acknowledged = 0
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing of this client has been acknowledged yet."""
+        return self._received == 0
+
+    def receive(self) -> list[Request]:
+        """Read what has arrived and return the complete requests; `ended` and `error` tell about the rest."""
+        try:
+            data = self.stream.recv(READ_BYTES)
+        except BlockingIOError:
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            self.ended = True
+            return []
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        return list(self._requests(lines))
+
+    def _requests(self, lines: list[bytes]) -> Iterator[Request]:
+        """Yield what is acceptable, up to the first line that is not."""
+        try:
+            for line in lines:
+                yield self._in_order(wire.parse_request(line))
+            wire.check_length(self._partial)
+        except AuditError as error:
+            self.error = str(error)
+            self.ended = True
+
+    def _in_order(self, request: Request) -> Request:
+        if request.cseq <= self._received:
+            raise AuditError(f"cseq {request.cseq} follows {self._received}; it must grow")
+        self._received = request.cseq
+        return request
+
+    def answer(self) -> None:
+        """Acknowledge what was received, all of which must be on disk by now, and say why the client is cut off where it is."""
+        answer = b""
+        if self._received > self._acknowledged:
+            answer = wire.acknowledgement(self._received)
+            self._acknowledged = self._received
+        if self.error is not None:
+            answer += wire.refusal(self.error)
+        if answer:
+            self._send(answer)
+
+    def refuse(self, reason: str) -> None:
+        """Turn a client away."""
+        self._send(wire.refusal(reason))
+
+    def _send(self, answer: bytes) -> None:
+        try:
+            sent = self.stream.send(answer, socket.MSG_NOSIGNAL)
+        except OSError:
+            sent = 0
+        if sent < len(answer):
+            self.ended = True

@@ -1,0 +1,157 @@
+"""
+The log: one order for all records, over all segments, by one process.
+
+`commit` takes whatever has been asked for, numbers and dates it, and returns when all of it is on disk. The records of one commit share
+`ts` and `mono`: the moment at which they were taken.
+
+A segment ends by its size, by the turn of the day in UTC, or because its process did. The next one begins by declaring it closed with
+`segment_sealed`, so that the beginning of every segment vouches for every byte of the one before. A start writes, in this order, one
+`recovery` for each torn tail, one `segment_sealed` for each segment that has none yet, and `start`.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from deepseek_local.audit import clock, history, segments
+from deepseek_local.audit.clock import Moment
+from deepseek_local.audit.record import Envelope, Kind, encode
+from deepseek_local.audit.segments import Segment
+from deepseek_local.audit.wire import Request
+from deepseek_local.errors import AuditError
+from deepseek_local.files import make_directory
+
+SEGMENT_BYTES = 256 * 1024 * 1024
+"""A segment that has reached this size is closed before the next commit."""
+
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A request and the process it came from."""
+
+    pid: int
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is the same in all records of one start."""
+
+    node: str
+    boot: str
+    pid: int
+
+    @classmethod
+    def here(cls, node: str) -> Self:
+        """Describe this process on a host called `node`. Raises `AuditError` when that is not a name."""
+        if not _NODE.fullmatch(node):
+            raise AuditError(
+                f"the node name {node!r:.80} does not fit into a record: use 1 to 64 letters, digits, dots, dashes"
+            )
+        return cls(node, clock.boot_id(), os.getpid())
+
+
+class Log:
+    """The open log of one directory; no other process can open it meanwhile."""
+
+    def __init__(
+        self,
+        directory: Path,
+        origin: Origin,
+        now: Callable[[], Moment] = clock.now,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        """Lock the directory and begin a segment. Raises `AuditError` when this log cannot be continued."""
+        self._directory = directory
+        self._origin = origin
+        self._now = now
+        self._segment_bytes = segment_bytes
+        self._lock = _lock(directory)
+        self._begin()
+
+    def _begin(self) -> None:
+        past = history.read(self._directory)
+        moment = self._now()
+        self._moment = past.moment(self._origin.boot) or moment
+        self._day = moment.day
+        self._next_seq = past.next_seq
+        self._number = past.next_segment
+        self._segment = Segment.create(segments.path(self._directory, self._number), self._next_seq)
+        self._write(self._own(*past.opening(), Request(0, Kind.START, {})), moment)
+        for each in past.unsealed:
+            segments.seal(each.path)
+
+    def commit(self, entries: Sequence[Entry]) -> None:
+        """Return when all entries are on disk. After an `AuditError` the log is done for: do not call it again."""
+        moment = self._now()
+        if self._segment.size >= self._segment_bytes or moment.day != self._day:
+            self._rotate(entries, moment)
+        else:
+            self._write(entries, moment)
+
+    def stop(self, reason: str) -> None:
+        """Write the last record of this start. Raises `AuditError`."""
+        self.commit(self._own(Request(0, Kind.STOP, {"reason": reason})))
+
+    def close(self) -> None:
+        """Give back the segment and the lock."""
+        self._segment.close()
+        os.close(self._lock)
+
+    def _rotate(self, entries: Sequence[Entry], moment: Moment) -> None:
+        """Write the entries into a new segment that begins by declaring the old one closed."""
+        old = self._segment
+        self._day = moment.day
+        self._number += 1
+        self._segment = Segment.create(segments.path(self._directory, self._number), self._next_seq)
+        self._write([*self._own(history.sealing(old.extent)), *entries], moment)
+        segments.seal(old.path)
+        old.close()
+
+    def _write(self, entries: Sequence[Entry], moment: Moment) -> None:
+        """Turn entries into lines, after a `clock_step` where one is due, and make them durable."""
+        step = moment.step_since(self._moment)
+        if step:
+            entries = [*self._own(Request(0, Kind.CLOCK_STEP, {"step_ns": step})), *entries]
+        ts = clock.timestamp(moment.wall)
+        self._segment.append(
+            [self._line(seq, ts, moment.mono, entry) for seq, entry in enumerate(entries, self._next_seq)]
+        )
+        self._next_seq += len(entries)
+        self._moment = moment
+
+    def _line(self, seq: int, ts: str, mono: int, entry: Entry) -> bytes:
+        request, origin = entry.request, self._origin
+        return encode(
+            Envelope(seq, request.cseq, ts, mono, origin.boot, origin.node, entry.pid, request.kind), request.fields
+        )
+
+    def _own(self, *requests: Request) -> list[Entry]:
+        return [Entry(self._origin.pid, request) for request in requests]
+
+
+def _lock(directory: Path) -> int:
+    """Create the directory where needed and lock it; the lock ends with the process. Raises `AuditError`."""
+    try:
+        if not directory.exists():
+            make_directory(directory)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise segments.failure("open", directory, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise AuditError(
+            f"another audit sequencer writes to {directory}: stop it first, or use another directory"
+        ) from error
+    except OSError as error:
+        os.close(descriptor)
+        raise segments.failure("lock", directory, error) from error
+    return descriptor

@@ -1,0 +1,114 @@
+r"""
+What clients and sequencer say to each other on the Unix socket: one JSON object a line, in both directions.
+
+    client      {"cseq":1,"kind":"decision","req":"…","dec":"allow",…}\n
+                {"cseq":2,"kind":"outcome","req":"…",…}\n
+    sequencer   {"ack":2}\n
+
+- `cseq` grows from line to line of a connection. A client counts all its records in it, over all of its connections.
+- `{"ack":n}` says that every record of this connection up to `n` is on disk. Acknowledgements come in order, at most one per batch.
+- `{"error":"…"}` says that the line after the last acknowledged one is not acceptable, and why; then the sequencer hangs up.
+- An end of file without an error means that the sequencer stopped. Lines without acknowledgement may or may not be in the log.
+
+There is no greeting and no version: the record has one. Both sides clean and check with the same code, the client so that hostile
+values stay small and a mistake hurts one caller only, the sequencer because it does not trust clients.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from deepseek_local.audit import record
+from deepseek_local.audit.clip import FLAG, clean
+from deepseek_local.audit.record import Kind
+from deepseek_local.errors import AuditError
+
+LINE_LIMIT = record.RECORD_LIMIT - record.ENVELOPE_LIMIT
+"""Bytes of a client's line, newline included. Re-encoding unaltered fields never makes them longer, so the record fits its own limit."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One record as a client asks for it, checked and clean."""
+
+    cseq: int
+    kind: Kind
+    fields: Mapping[str, object]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the sequencer says: `ack`, or `error` before it hangs up."""
+
+    ack: int = 0
+    error: str | None = None
+
+
+_answers = msgspec.json.Decoder(Answer)
+
+
+def body(kind: str, fields: Mapping[str, object]) -> bytes:
+    """Check and clean what a client wants to record, and return its line but for `cseq`. Raises `AuditError`."""
+    record.check(kind, fields)
+    encoded = _encoder.encode({"kind": kind, **clean(fields)})
+    # A cseq has at most 19 digits; it and its key stay below 32 bytes.
+    if len(encoded) > LINE_LIMIT - 32:
+        raise AuditError(
+            f"an audit record of kind {kind} has {len(encoded)} bytes; put at most {LINE_LIMIT - 32} into its fields"
+        )
+    return encoded
+
+
+def request(cseq: int, encoded: bytes) -> bytes:
+    """Number a body: the line to send."""
+    return b'{"cseq":%d,%b\n' % (cseq, encoded[1:])
+
+
+def parse_request(line: bytes) -> Request:
+    """Read a client's line, without its newline. Raises `AuditError`."""
+    check_length(line)
+    try:
+        fields = _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise AuditError(f"a line is not a JSON object: {error}") from error
+    cseq, kind = fields.pop("cseq", None), fields.pop("kind", None)
+    if type(cseq) is not int or not 0 < cseq < 2**63:
+        raise AuditError("a line has no cseq between 1 and 2**63; count the records of the process from 1")
+    if not isinstance(kind, str):
+        raise AuditError("a line has no kind; say in text what happened")
+    return Request(cseq, record.check(kind, fields), _fitting(fields))
+
+
+def check_length(line: bytes) -> None:
+    """Refuse a line, or the beginning of one, that is too long; its newline is not counted. Raises `AuditError`."""
+    if len(line) >= LINE_LIMIT:
+        raise AuditError(f"a line has more than {LINE_LIMIT} bytes")
+
+
+def _fitting(fields: dict[str, object]) -> dict[str, object]:
+    """Clean the fields of a stranger; clipping can make them longer, and every request must fit into a record."""
+    cleaned = clean(fields)
+    if FLAG in cleaned and len(_encoder.encode(cleaned)) > LINE_LIMIT:
+        raise AuditError(f"a record has more than {LINE_LIMIT} bytes after clipping")
+    return cleaned
+
+
+def acknowledgement(cseq: int) -> bytes:
+    """Tell a client that everything up to `cseq` is on disk."""
+    return b'{"ack":%d}\n' % cseq
+
+
+def refusal(reason: str) -> bytes:
+    """Tell a client why it is cut off."""
+    return _encoder.encode({"error": reason}) + b"\n"
+
+
+def parse_answer(line: bytes) -> Answer:
+    """Read what the sequencer says. Raises `AuditError`."""
+    try:
+        return _answers.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise AuditError(f"the audit sequencer answered with something else than its protocol: {error}") from error

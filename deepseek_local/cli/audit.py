@@ -1,0 +1,69 @@
+"""`deepseek-local audit`: run the sequencer, and look at what it wrote."""
+
+import logging
+import signal
+import socket as sockets
+from pathlib import Path
+
+import click
+
+from deepseek_local.audit import parent, sequencer
+from deepseek_local.cli.options import verbose_option
+
+_directory_option = click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("var/audit"),
+    envvar="DEEPSEEK_LOCAL_AUDIT_DIRECTORY",
+    show_default=True,
+    show_envvar=True,
+    help="Directory of the segments.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Run the audit sequencer and look at its log."""
+
+
+@command.command()
+@_directory_option
+@click.option(
+    "--socket",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    envvar="DEEPSEEK_LOCAL_AUDIT_SOCKET",
+    show_envvar=True,
+    help="Unix socket that clients write to.",
+)
+@click.option(
+    "--node",
+    default=sockets.gethostname,
+    envvar="DEEPSEEK_LOCAL_AUDIT_NODE",
+    show_default="host name",
+    show_envvar=True,
+    help="Name of this host in the records.",
+)
+@click.option(
+    "--allow-uid",
+    "allowed_uids",
+    type=click.IntRange(min=0),
+    multiple=True,
+    envvar="DEEPSEEK_LOCAL_AUDIT_ALLOW_UID",
+    show_envvar=True,
+    help="User id that may write besides root and our own; may be given several times.",
+)
+@click.option(
+    "--die-with-parent",
+    is_flag=True,
+    envvar="DEEPSEEK_LOCAL_AUDIT_DIE_WITH_PARENT",
+    show_envvar=True,
+    help="End in order when the process that started this one ends.",
+)
+@verbose_option
+def serve(directory: Path, socket: Path, node: str, allowed_uids: tuple[int, ...], die_with_parent: bool) -> None:  # noqa: FBT001 -- click's signature
+    """Keep the log until SIGTERM: one writer for all processes of this host."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    if die_with_parent:
+        parent.follow_to_death(signal.SIGTERM)
+    sequencer.run(directory, socket, node, allowed_uids)
