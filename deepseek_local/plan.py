@@ -1,10 +1,12 @@
 """
 From a profile to a plan: what will be started, or every reason why the engine could not do it.
 
-The checks are coarse and honest: divisibility, the longest context, and what vLLM supports on which hardware
-(`vllm/model_executor/layers/linear.py`, `vllm/platforms/*.py`). Whether the weights fit is not decided here.
+What can never work, whatever the model, `profile.rules` has refused already. The checks here are coarse and honest:
+divisibility, the longest context, and what vLLM supports on which hardware (`vllm/model_executor/layers/linear.py`,
+`vllm/platforms/*.py`). Whether the weights fit is not decided here.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +16,15 @@ from deepseek_local.errors import PlanError
 from deepseek_local.models.card import ModelCard, names
 from deepseek_local.models.facts import ModelFacts
 from deepseek_local.profile.places import Places
-from deepseek_local.profile.schema import Engine, Executor, Hardware, Profile, Quantization, Vendor
+from deepseek_local.profile.schema import Engine, Hardware, Listen, Profile, Quantization, Vendor
 
 _NO_FP8_CORES = re.compile(r"\b(A100|A800|A30|A40|A10G?|V100|T4|RTX 30\d\d|RTX A\d000|Orin)\b")
 _NO_SPARSE_ATTENTION = re.compile(rf"{_NO_FP8_CORES.pattern}|\b(L4|L40S?|RTX 40\d\d)\b")
 _SPARSE = ("DeepseekV32ForCausalLM", "DeepseekV4ForCausalLM", "DeepseekV41ForCausalLM")
 _NOTHING_QUANTIZED = re.compile(r"\bMI2\d\d")
 _USUAL_GROUP = 128
+_LONGEST_SOCKET_PATH = 107
+"""`sun_path` holds 108 bytes with its closing zero (unix(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def make(
     Raises `PlanError` with every impossibility.
     """
     known = facts or (card.facts if card else None)
-    findings = [*_model(profile, facts, card), *_memory(profile), *_devices(profile), *_scheduler(profile.engine)]
+    findings = [*_places(profile, places), *_model(profile, facts, card), *_processes(profile)]
     if known is not None:
         findings += [*_parallel(profile.engine, known), *_context(profile.engine, known)]
         findings += [*_attention(profile.hardware, known), *_groups(profile.engine, known)]
@@ -99,46 +103,23 @@ def _shape(facts: ModelFacts) -> str:
     return f"{facts.layers} layers of {facts.hidden} with {facts.heads} heads ({facts.architecture})"
 
 
-def _memory(profile: Profile) -> Iterator[Finding]:
-    engine = profile.engine
-    if engine.kv_cache_bytes is None and profile.hardware.vendor is Vendor.CPU:
-        yield Impossible(
-            "engine.kv_cache_bytes is not set: on CPU the engine would take a share of all host memory, so give the "
-            "bytes for the KV cache, such as 1073741824"
-        )
-    elif engine.kv_cache_bytes is None and engine.gpu_memory_utilization is None:
-        yield Impossible(
-            "neither engine.gpu_memory_utilization nor engine.kv_cache_bytes is set: set one of them, such as "
-            "gpu_memory_utilization: 0.92"
-        )
+def _places(profile: Profile, places: Places) -> Iterator[Finding]:
+    sockets = [places.audit_socket]
+    sockets += [places.front_socket(profile)] if profile.gateway.listen is Listen.UNIX else []
+    for socket in sockets:
+        if (length := len(os.fsencode(socket))) > _LONGEST_SOCKET_PATH:
+            yield Impossible(
+                f"the socket path {socket} has {length} bytes, but Unix allows {_LONGEST_SOCKET_PATH}: choose a home "
+                "directory with a shorter path"
+            )
 
 
-def _devices(profile: Profile) -> Iterator[Finding]:
-    engine, hardware = profile.engine, profile.hardware
-    wanted = engine.tensor_parallel_size * engine.pipeline_parallel_size
-    if wanted > hardware.count:
-        yield Impossible(
-            f"TP {engine.tensor_parallel_size} x PP {engine.pipeline_parallel_size} needs {wanted} devices, but "
-            f"hardware.count is {hardware.count}: lower the parallel sizes or correct the count"
-        )
-    elif wanted < hardware.count:
-        yield Note(f"{hardware.count - wanted} of {hardware.count} devices stay idle: TP x PP uses {wanted}")
-    if hardware.vendor is not Vendor.CPU:
-        return
-    if engine.executor is Executor.RAY:
-        yield Impossible("engine.executor is ray, which vLLM's CPU backend does not support: set it to mp")
-    if wanted > 1:
+def _processes(profile: Profile) -> Iterator[Finding]:
+    count = profile.engine.tensor_parallel_size * profile.engine.pipeline_parallel_size
+    if profile.hardware.vendor is Vendor.CPU and count > 1:
         yield Note(
-            f"{wanted} processes compute on one CPU: unless engine.environment sets VLLM_CPU_OMP_THREADS_BIND (such as "
+            f"{count} processes compute on one CPU: unless engine.environment sets VLLM_CPU_OMP_THREADS_BIND (such as "
             "'0-3|4-7'), their threads are not bound to cores and compete"
-        )
-
-
-def _scheduler(engine: Engine) -> Iterator[Finding]:
-    if engine.max_num_batched_tokens < engine.max_num_seqs:
-        yield Impossible(
-            f"engine.max_num_batched_tokens ({engine.max_num_batched_tokens}) is below engine.max_num_seqs "
-            f"({engine.max_num_seqs}): each running request takes a token of every step, so raise it at least to that"
         )
 
 

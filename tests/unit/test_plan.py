@@ -10,7 +10,7 @@ from deepseek_local.errors import ExitCode, PlanError
 from deepseek_local.models import card
 from deepseek_local.models.facts import ModelFacts
 from deepseek_local.profile.places import Places
-from deepseek_local.profile.schema import Profile
+from deepseek_local.profile.schema import Listen, Profile
 
 PLACES = Places(Path("/srv/dl"), Path("/run/dl"))
 A100 = {"vendor": "nvidia", "gpu": "NVIDIA A100-SXM4-80GB", "count": 8, "memory_gib": 79.25}
@@ -85,19 +85,15 @@ def test_an_unknown_architecture_is_left_to_the_engine():
 def test_everything_impossible_is_reported_at_once():
     found = reasons(
         profile(
-            A100 | {"count": 6},
             tensor_parallel_size=3,
             pipeline_parallel_size=64,
             max_model_len=8192,
-            max_num_seqs=4096,
-            gpu_memory_utilization=None,
             quantization="int8",
         ),
         facts(layers=40),
     )
-    keys = ["gpu_memory_utilization", "hardware.count", "max_num_batched_tokens", "64 attention heads", "40 layers"]
-    assert len(found) == len([*keys, "positions", "int8"])
-    assert all(any(key in reason for reason in found) for key in [*keys, "positions", "int8"])
+    words = ["64 attention heads", "40 layers", "positions", "int8"]
+    assert all(word in reason for word, reason in zip(words, found, strict=True))
     assert all("\n" not in reason for reason in found)
 
 
@@ -136,10 +132,6 @@ def test_latent_attention_has_no_key_value_heads_to_share():
 def test_uneven_pipeline_stages_are_worth_a_note():
     assert "hold 48" in notes(profile(tensor_parallel_size=4, pipeline_parallel_size=2), facts())
     assert notes(profile(A100 | {"count": 5}, tensor_parallel_size=1, pipeline_parallel_size=5), facts()) == ""
-
-
-def test_idle_devices_are_worth_a_note():
-    assert "4 of 8 devices stay idle" in notes(profile(tensor_parallel_size=4), facts())
 
 
 def test_w4_groups_of_the_67b_do_not_divide_over_eight_gpus():
@@ -210,12 +202,14 @@ def test_sparse_attention_needs_hopper(hardware):
     assert "sparse" not in notes(profile(H100), sparse)
 
 
-def test_the_cpu_needs_the_bytes_of_its_cache():
-    assert "kv_cache_bytes" in reasons(profile(CPU), facts())[0]
-
-
-def test_the_cpu_has_no_ray():
-    assert "ray" in reasons(profile(CPU, executor="ray", kv_cache_bytes=2**30), facts())[0]
+@pytest.mark.parametrize(("listen", "sockets"), [("unix", 2), ("loopback", 1)])
+def test_a_home_whose_sockets_have_too_long_names_is_refused(listen, sockets):
+    asked = profile()
+    asked = asked.model_copy(update={"gateway": asked.gateway.model_copy(update={"listen": Listen(listen)})})
+    with pytest.raises(PlanError) as refused:
+        plan.make(asked, Places(Path("/srv"), Path("/run") / ("x" * 100)), facts(), None, "0.32.0")
+    assert len(refused.value.reasons) == sockets
+    assert all("107" in reason for reason in refused.value.reasons)
 
 
 def test_several_processes_on_one_cpu_are_worth_a_note():
