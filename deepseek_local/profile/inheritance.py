@@ -23,9 +23,8 @@ def from_files(name_or_path: str) -> Layer:
     """Read a profile and all that it extends into one layer. Raises `ProfileError` if one of the files cannot be used."""
     path = _find(name_or_path, Path(), names())
     if path is None:
-        known = ", ".join(names())
-        guess = meant(name_or_path, names()) or f"choose one of {known}"
-        message = f"is no shipped profile, {guess}; a file must have a slash or {SUFFIX} in its name"
+        known = f"{meant(name_or_path, names())}choose one of {', '.join(names())}"
+        message = f"is no shipped profile, {known}; a file must have a slash or {SUFFIX} in its name"
         raise ProfileError([Problem(message, name_or_path or '""')])
     return _stack(path, ())
 
@@ -58,8 +57,8 @@ def _base(value: Value, path: Path, above: tuple[Path, ...]) -> Layer:
         raise _ExtendsError(f"must be one name or file ({show(value)} seen), write extends: base")
     base = _find(value, path.parent, layers())
     if base is None:
-        guess = meant(value, layers()) or f"choose one of {', '.join(layers())}"
-        raise _ExtendsError(f"is no shipped layer ({show(value)} seen), {guess}; a file is written ./{value}{SUFFIX}")
+        known = f"{meant(value, layers())}choose one of {', '.join(layers())}"
+        raise _ExtendsError(f"is no shipped layer ({show(value)} seen), {known}; a file is written ./{value}{SUFFIX}")
     chain = [os.path.realpath(file) for file in above]
     if os.path.realpath(base) in chain:
         raise _ExtendsError(f"leads back to {base} ({show(value)} seen), break the circle")

@@ -4,6 +4,7 @@ The files that come with the kit: profiles and policies, as package data of a wh
 `base` is not a profile but the layer that profiles extend, so `names` leaves it out.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ Kind = Literal["profiles", "policies"]
 
 BASE = "base"
 SUFFIX = ".yaml"
+SUFFIXES: Mapping[Kind, str] = {"profiles": SUFFIX, "policies": ".csv"}
 
 
 def names() -> tuple[str, ...]:
@@ -24,20 +26,19 @@ def names() -> tuple[str, ...]:
 
 def layers() -> tuple[str, ...]:
     """Return what `extends` may name: the shipped profiles and `base`."""
-    return tuple(file.removesuffix(SUFFIX) for file in file_names("profiles") if file.endswith(SUFFIX))
+    return tuple(file.removesuffix(SUFFIX) for file in file_names("profiles"))
 
 
 def file_names(kind: Kind) -> tuple[str, ...]:
     """Return the names of all shipped files of one kind."""
-    return tuple(sorted(path.name for path in _directory(kind).iterdir() if path.is_file()))
+    return tuple(sorted(path.name for path in _directory(kind).iterdir() if path.suffix == SUFFIXES[kind]))
 
 
 def shipped_file(kind: Kind, name: str) -> Path:
     """Return the path of a shipped file, such as `policies`, `seed.csv`. Raises `ProfileError` if there is none."""
-    if name not in file_names(kind):
-        message = (
-            f"is not among the shipped {kind}{meant(name, file_names(kind))}; there are {', '.join(file_names(kind))}"
-        )
+    known = file_names(kind)
+    if name not in known:
+        message = f"is not among the shipped {kind}, {meant(name, known)}choose one of {', '.join(known)}"
         raise ProfileError([Problem(message, file=f"shipped:{name}")])
     return _directory(kind) / name
 

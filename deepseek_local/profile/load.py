@@ -66,8 +66,8 @@ def _unknown_policies(profile: Profile, layer: Layer) -> Iterator[Problem]:
     for index, name in enumerate(profile.gateway.policy):
         if name.startswith(SHIPPED) and name not in shipped:
             path = ("gateway", "policy", index)
-            guess = meant(name, shipped) or f"choose one of {', '.join(shipped)}"
-            yield layer.place(path).problem(path, f"is no shipped policy ({show(name)} seen), {guess}")
+            known = f"{meant(name, shipped)}choose one of {', '.join(shipped)}"
+            yield layer.place(path).problem(path, f"is no shipped policy ({show(name)} seen), {known}")
 
 
 def _sorted(problems: Iterable[Problem]) -> list[Problem]:

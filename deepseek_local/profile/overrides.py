@@ -17,10 +17,8 @@ def from_environment(environment: Mapping[str, str]) -> Iterator[Layer]:
             if name in twins:
                 yield _value(environment[name], Place(name), twins[name])
             else:
-                guess = meant(name, twins) or "see docs/en/reference/profile.md"
-                yield _mistake(
-                    Place(name).problem((), f"is the variable of no setting, unset it or correct it: {guess}")
-                )
+                message = f"is the variable of no setting, {meant(name, twins)}correct it or unset it"
+                yield _mistake(Place(name).problem((), message))
 
 
 def from_sets(sets: Sequence[str]) -> Iterator[Layer]:

@@ -63,9 +63,8 @@ def _suggestion(name: str, section: tuple[str, ...]) -> str:
     """Say which setting may have been meant by an unknown name, here or in another section."""
     here = children(section)
     elsewhere = [setting.key for setting in settings() if setting.path[-1] == name]
-    if elsewhere:
-        return f"did you mean {elsewhere[0]}?"
-    return meant(name, here) or f"remove it; the settings here are {', '.join(here)}"
+    guess = f"did you mean {elsewhere[0]}? " if elsewhere else meant(name, here)
+    return f"{guess}the settings here are {', '.join(here)}"
 
 
 def _mended(data: dict[str, Value], wrong: tuple[Path, ...]) -> dict[str, Value]:

@@ -41,9 +41,9 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Say `did you mean x?` where a known word is close to a wrong one, else nothing."""
+    """Say `did you mean x? ` where a known word is close to a wrong one, else nothing: it stands before the list of all words."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else ""
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def sentence(kind: str, context: Context, seen: object, fallback: str) -> str:
@@ -91,7 +91,7 @@ def _word(context: Context, seen: object) -> tuple[str, str]:
     """Tell which words are allowed."""
     allowed = context["expected"]
     guess = meant(seen, re.findall(r"'([^']*)'", allowed)) if isinstance(seen, str) else ""
-    return f"must be {allowed}", guess or "choose one of these words"
+    return f"must be {allowed}", f"{guess}choose one of these words"
 
 
 def _pattern(context: Context, seen: object) -> tuple[str, str]:  # noqa: ARG001 -- all tellers are called alike
