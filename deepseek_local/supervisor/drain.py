@@ -1,0 +1,51 @@
+"""
+Stop without breaking anybody's answer: new requests are refused, running streams finish, then the engine ends.
+
+vLLM keeps accepting requests while it drains (`vllm/entrypoints/launchers/launcher.py`), so the front door must refuse them first; it does
+while a file exists, and each API process looks for it at its own pace. Only then the engine gets SIGTERM; its `--shutdown-timeout` limits
+how long streams may go on, and uvicorn's own shutdown has no limit at all, hence the margin and the kill.
+"""
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+
+from deepseek_local.supervisor.children import Supervised
+from deepseek_local.supervisor.front_door import FrontDoor, NotNowError
+
+_log = logging.getLogger(__name__)
+
+MARGIN_SECONDS = 30.0
+"""What the engine may take beyond its own limit before it is killed."""
+_SETTLE_SECONDS = 0.5
+_CONFIRM_SECONDS = 3.0
+_PAUSE_SECONDS = 0.1
+
+
+async def drain(engine: Supervised, door: FrontDoor, drain_file: Path, drain_seconds: float) -> None:
+    """Refuse new requests, let the running ones finish, and end the engine. Raises `OSError` if the file cannot be made."""
+    _refuse_from_now_on(drain_file)
+    if not await _refusing(door):
+        _log.warning("the front door did not confirm that it refuses new requests; the engine is stopped all the same")
+    await engine.stop(drain_seconds + MARGIN_SECONDS)
+
+
+def _refuse_from_now_on(drain_file: Path) -> None:
+    drain_file.touch(mode=0o640)
+
+
+async def _refusing(door: FrontDoor) -> bool:
+    """Wait until the front door has refused for long enough that every API process must have seen the file."""
+    end = time.monotonic() + _CONFIRM_SECONDS
+    since: float | None = None
+    while (now := time.monotonic()) < end:
+        try:
+            refuses = await door.refuses_everybody()
+        except NotNowError:
+            return False
+        since = (since or now) if refuses else None
+        if since is not None and now - since >= _SETTLE_SECONDS:
+            return True
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return False

@@ -1,0 +1,132 @@
+"""
+The engine's keeper: start it, prove it, open it to clients, watch it, start it again; until somebody asks to stop.
+
+A *life* of the engine is one process from its start to its end. A first life that never became ready ends `serve`, because whoever
+started it is there to read why; later lives are followed by another one, after a pause that grows.
+"""
+
+import logging
+from collections.abc import Callable
+
+from deepseek_local.errors import LaunchError
+from deepseek_local.supervisor import sockets
+from deepseek_local.supervisor.backoff import Backoff
+from deepseek_local.supervisor.children import Supervised
+from deepseek_local.supervisor.deployment import Deployment
+from deepseek_local.supervisor.drain import drain
+from deepseek_local.supervisor.front_door import FrontDoor
+from deepseek_local.supervisor.heart import Heart
+from deepseek_local.supervisor.journal import Journal
+from deepseek_local.supervisor.loading import Loading
+from deepseek_local.supervisor.notify import Notifier
+from deepseek_local.supervisor.readiness import wait_until_ready
+from deepseek_local.supervisor.stop import Stop
+from deepseek_local.supervisor.waiting import race
+from deepseek_local.supervisor.watchdog import watch
+
+_log = logging.getLogger(__name__)
+
+_GRACE_SECONDS = 10.0
+
+
+class EngineKeeper:
+    """Keeps one engine alive."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        stop: Stop,
+        *,
+        heart: Heart,
+        notifier: Notifier,
+        journal: Journal,
+        announce: Callable[[], None],
+    ) -> None:
+        self._deployment = deployment
+        times = deployment.times
+        self._door = FrontDoor(deployment.address, deployment.canary, times.probe_seconds, times.canary_seconds)
+        self._stop = stop
+        self._heart = heart
+        self._notifier = notifier
+        self._journal = journal
+        self._announce = announce
+        self._engine: Supervised | None = None
+        self._proven = False
+        self._announced = False
+
+    async def keep(self) -> None:
+        """Return when a stop was asked for and done. Raises `LaunchError` if the first life never became ready."""
+        backoff = Backoff()
+        while True:
+            engine = await self._start()
+            try:
+                ended = await self._live(engine)
+            finally:
+                await self._end(engine)
+            if ended is None:
+                return
+            if not self._announced:
+                raise LaunchError(f"the engine did not become ready: {ended}")
+            await self._pause(ended, backoff.after(engine.lived_seconds()))
+            if self._stop.requested:
+                return
+
+    def kill(self) -> None:
+        """End the engine at once."""
+        if self._engine is not None:
+            self._engine.kill()
+
+    async def _start(self) -> Supervised:
+        self._proven = False
+        if self._deployment.front_socket is not None:
+            sockets.remove_dead(self._deployment.front_socket)
+        self._notifier.status("starting the engine")
+        await self._journal.note("engine_start")
+        self._engine = await Supervised.start("engine", self._deployment.engine)
+        return self._engine
+
+    async def _live(self, engine: Supervised) -> str | None:
+        """Go through one life; return why it ended, or None when a stop was asked for."""
+        winner, ended = await race(self._stop.wait(), engine.wait(), self._serve(engine))
+        return ended if winner else None
+
+    async def _serve(self, engine: Supervised) -> str:
+        """Prove the engine, open it to clients and watch it; return what is wrong with it."""
+        try:
+            await self._prove(engine)
+            await self._open(engine)
+        except LaunchError as error:
+            return str(error)
+        return await watch(self._door, self._deployment.rhythm, self._heart)
+
+    async def _prove(self, engine: Supervised) -> None:
+        loading = Loading(engine)
+        await race(wait_until_ready(self._door, self._deployment.times.start_seconds, loading.report), loading.follow())
+
+    async def _open(self, engine: Supervised) -> None:
+        if self._deployment.front_socket is not None:
+            sockets.open_to_group(self._deployment.front_socket, self._deployment.socket_group)
+        self._proven = True
+        self._heart.reset()
+        await self._journal.note("engine_ready")
+        self._notifier.ready(f"serving {self._deployment.state.model} at {self._deployment.state.url}")
+        _log.info("ready after %.1f s", engine.lived_seconds())
+        if not self._announced:
+            self._announced = True
+            self._announce()
+
+    async def _end(self, engine: Supervised) -> None:
+        """End what is left of the engine: by draining what still serves, gently what has served, at once what never should."""
+        if self._stop.requested and self._proven:
+            self._notifier.stopping("finishing running answers")
+            await drain(engine, self._door, self._deployment.drain_file, self._deployment.times.drain_seconds)
+        else:
+            await engine.stop(_GRACE_SECONDS if self._proven or self._stop.requested else 0)
+        if self._deployment.front_socket is not None:
+            self._deployment.front_socket.unlink(missing_ok=True)
+
+    async def _pause(self, ended: str, seconds: float) -> None:
+        self._notifier.status(f"the engine ended and is started again: {ended}")
+        _log.error("the engine ended and is started again in %.1f s: %s", seconds, ended)
+        await self._journal.note("engine_end", ended)
+        await self._stop.pause(seconds)

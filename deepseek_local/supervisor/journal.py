@@ -1,0 +1,33 @@
+"""The supervisor's own audit records: when the engine was started, became ready, died and was stopped."""
+
+import logging
+
+from deepseek_local.audit.client import AuditClient
+from deepseek_local.errors import AuditError
+
+_log = logging.getLogger(__name__)
+
+
+class Journal:
+    """Writes records of kind `admin`."""
+
+    def __init__(self, client: AuditClient, profile: str) -> None:
+        self._client = client
+        self._profile = profile
+
+    async def record(self, action: str, reason: str = "") -> None:
+        """Write a record and wait until it is durable. Raises `AuditError`."""
+        fields: dict[str, object] = {
+            "act": action,
+            "obj": "engine",
+            "sub": {"id": "s:supervisor", "src": "local"},
+            "attr": {"profile": self._profile},
+        }
+        await self._client.append("admin", fields | ({"why": reason} if reason else {}))
+
+    async def note(self, action: str, reason: str = "") -> None:
+        """Write a record if that is possible: the engine's own life must not hang on it, what clients do already does."""
+        try:
+            await self.record(action, reason)
+        except AuditError as error:
+            _log.warning("the audit log did not take the record %s: %s", action, error)

@@ -1,0 +1,82 @@
+"""
+The audit sequencer's keeper: it starts before the engine, and again whenever it dies, for as long as `serve` runs.
+
+While it is away the front door answers 503, because no record can be made durable; that is the price of `strict`, and short.
+"""
+
+import asyncio
+import contextlib
+import logging
+
+from deepseek_local.errors import LaunchError
+from deepseek_local.supervisor import sockets
+from deepseek_local.supervisor.backoff import Backoff
+from deepseek_local.supervisor.children import Supervised
+from deepseek_local.supervisor.deployment import Deployment
+from deepseek_local.supervisor.waiting import race, until
+
+_log = logging.getLogger(__name__)
+
+_START_SECONDS = 20.0
+_GRACE_SECONDS = 10.0
+
+
+class SequencerKeeper:
+    """Keeps one sequencer alive."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._command = deployment.sequencer
+        self._socket = deployment.audit_socket
+        self._child: Supervised | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start it and return when it accepts connections. Raises `LaunchError`."""
+        sockets.remove_dead(self._socket)
+        self._child = child = await Supervised.start("audit sequencer", self._command)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                winner, said = await race(child.wait(), self._until_it_answers())
+        except TimeoutError as error:
+            await child.stop(grace_seconds=0)
+            raise LaunchError(
+                f"the audit sequencer did not answer at {self._socket} within {_START_SECONDS:g} s"
+            ) from error
+        if winner == 0:
+            raise LaunchError(f"the audit sequencer did not start: {said}")
+
+    def keep(self) -> None:
+        """From now on start it again whenever it dies."""
+        self._watching = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """End it for good; what it has acknowledged is on disk already."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watching
+        if self._child is not None:
+            await self._child.stop(_GRACE_SECONDS)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._child is not None:
+            self._child.kill()
+
+    async def _keep(self) -> None:
+        backoff = Backoff()
+        while self._child is not None:
+            said = await self._child.wait()
+            delay = backoff.after(self._child.lived_seconds())
+            _log.error("the audit sequencer ended, requests get 503 until it is back in %.1f s: %s", delay, said)
+            await asyncio.sleep(delay)
+            try:
+                await self.start()
+            except LaunchError as error:
+                _log.error("%s", error)
+            else:
+                _log.info("the audit sequencer is back")
+
+    async def _until_it_answers(self) -> str:
+        await until(lambda: sockets.answers(self._socket))
+        return ""
