@@ -1,0 +1,54 @@
+"""Secret keys in files: 32 random bytes that only the owner can read, made once and never changed."""
+
+import os
+import secrets
+from pathlib import Path
+
+from deepseek_local.errors import IdentityError
+from deepseek_local.files import is_private, sync_directory
+
+KEY_BYTES = 32
+
+
+def read(path: Path) -> bytes:
+    """Return the key. Raises `IdentityError` if it is missing, open to others, or not 32 bytes long."""
+    try:
+        if not is_private(path):
+            raise IdentityError(f"the key {path} can be read by others; run: chmod 600 {path}")
+        key = path.read_bytes()
+    except OSError as error:
+        raise IdentityError(
+            f"the key {path} cannot be read ({error.strerror}); restore it or start with a new token store"
+        ) from error
+    if len(key) != KEY_BYTES:
+        raise IdentityError(
+            f"the key {path} has {len(key)} bytes, not {KEY_BYTES}; restore it, or remove it and create all tokens again"
+        )
+    return key
+
+
+def ensure(path: Path) -> bytes:
+    """Return the key, after making it if there is none; of several that try at the same time, one makes it. Raises `IdentityError`."""
+    if not path.exists():
+        try:
+            _create(path)
+        except OSError as error:
+            raise IdentityError(f"the key {path} cannot be created ({error.strerror}); check the directory") from error
+    return read(path)
+
+
+def _create(path: Path) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(secrets.token_bytes(KEY_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+        # A link, unlike a rename, never replaces a key that somebody else made in the meantime.
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+    sync_directory(path.parent)

@@ -1,0 +1,145 @@
+"""
+The token store: one JSON file, mode 0600, that holds keyed hashes and never a token.
+
+    {"version": 1, "tokens": [
+    {"kid": "0a1b2c3d4e5f", "principal": "u:alice", "hash": "hmac-sha256:…", "created": "2026-11-24T07:00:00Z"},
+    …
+    ]}
+
+It is replaced as a whole, under a lock file beside it, so that two programs that create tokens at the same time lose neither. Revoked
+tokens stay in the file: who had which token, and until when, is part of the story that the audit log tells.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from deepseek_local.access import PRINCIPAL
+from deepseek_local.errors import IdentityError
+from deepseek_local.files import is_private, write_atomic
+from deepseek_local.identity import keys, tokens
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What is known about one token; not the token."""
+
+    kid: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")]
+    principal: Annotated[str, msgspec.Meta(pattern=f"^{PRINCIPAL.pattern}$")]
+    hash: Annotated[str, msgspec.Meta(pattern="^hmac-sha256:[0-9a-f]{64}$")]
+    created: Moment
+    expires: Moment | None = None
+    revoked: Moment | None = None
+
+    def state(self, now: datetime) -> str:
+        """Return `revoked`, `expired` or `valid`."""
+        if self.revoked is not None:
+            return "revoked"
+        return "expired" if self.expires is not None and now >= self.expires else "valid"
+
+
+class _Store(msgspec.Struct, forbid_unknown_fields=True):
+    version: Annotated[int, msgspec.Meta(ge=1, le=1)]
+    tokens: tuple[Token, ...]
+
+
+def read(path: Path) -> tuple[Token, ...]:
+    """Return all tokens; none where there is no file. Raises `IdentityError` if the file is open to others or cannot be understood."""
+    try:
+        content = path.read_bytes()
+        private = is_private(path)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise IdentityError(
+            f"the token store {path} cannot be read ({error.strerror}); check its owner and mode"
+        ) from error
+    if not private:
+        raise IdentityError(f"the token store {path} can be read or written by others; run: chmod 600 {path}")
+    return _parse(path, content)
+
+
+def create(
+    path: Path, key_file: Path, principal: str, now: datetime, expires: datetime | None = None
+) -> tuple[Token, str]:
+    """Add a token for the principal and return its entry and the token, which is known nowhere else. Raises `IdentityError`."""
+    if not PRINCIPAL.fullmatch(principal):
+        raise IdentityError(
+            f"{principal!r} is no principal; write u:NAME for a person or s:NAME for a service, in lower case"
+        )
+    key = keys.ensure(key_file)
+    with _locked(path):
+        known = read(path)
+        kid, text = tokens.mint()
+        while any(token.kid == kid for token in known):
+            kid, text = tokens.mint()
+        token = Token(kid=kid, principal=principal, hash=tokens.keyed_hash(key, text), created=now, expires=expires)
+        _write(path, (*known, token))
+    return token, text
+
+
+def revoke(path: Path, kid: str, now: datetime) -> Token:
+    """Make a token useless and return its entry; one that is revoked already stays as it is. Raises `IdentityError`."""
+    with _locked(path):
+        known = read(path)
+        token = next((token for token in known if token.kid == kid), None)
+        if token is None:
+            raise IdentityError(
+                f"the token store {path} has no token {kid!r}; `deepseek-local token list` shows the identifiers"
+            )
+        if token.revoked is None:
+            revoked = msgspec.structs.replace(token, revoked=now)
+            _write(path, [revoked if token.kid == kid else token for token in known])
+            return revoked
+        return token
+
+
+def _parse(path: Path, content: bytes) -> tuple[Token, ...]:
+    try:
+        store = msgspec.convert(json.loads(content), _Store)
+    except json.JSONDecodeError as error:
+        raise IdentityError(
+            f"{path}:{error.lineno}:{error.colno}: the token store is no JSON ({error.msg}); restore it"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise IdentityError(f"{path}: the token store cannot be understood ({error}); restore it") from error
+    kids = [token.kid for token in store.tokens]
+    twice = next((kid for kid in kids if kids.count(kid) > 1), None) if len(set(kids)) < len(kids) else None
+    if twice is not None:
+        raise IdentityError(f"{path}: the token store has two tokens {twice}; remove one")
+    return store.tokens
+
+
+def _write(path: Path, all_tokens: Sequence[Token]) -> None:
+    # One token a line, so that a reader and a `diff` see what changed.
+    lines = b",\n".join(msgspec.json.encode(token) for token in all_tokens)
+    try:
+        write_atomic(path, b'{"version": 1, "tokens": [\n' + lines + b"\n]}\n")
+    except OSError as error:
+        raise IdentityError(
+            f"the token store {path} cannot be written ({error.strerror}); nothing was changed"
+        ) from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise IdentityError(
+            f"the lock {lock} of the token store cannot be opened ({error.strerror}); check the directory"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,138 @@
+"""The token store: private, replaced as a whole, and nothing is lost when two programs write."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deepseek_local.errors import IdentityError
+from deepseek_local.identity import keys, store, tokens
+
+NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tokens.json"
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    return tmp_path / "tokens.key"
+
+
+def test_a_created_token_is_stored_as_its_hash_only(path: Path, key_file: Path):
+    entry, text = store.create(path, key_file, "u:alice", NOW, NOW + timedelta(days=90))
+    assert store.read(path) == (entry,)
+    assert entry.hash == tokens.keyed_hash(keys.read(key_file), text)
+    assert text.encode()[17:] not in path.read_bytes()
+    assert [oct(file.stat().st_mode & 0o777) for file in (path, key_file)] == ["0o600", "0o600"]
+
+
+def test_a_missing_store_has_no_tokens(path: Path):
+    assert store.read(path) == ()
+
+
+def test_a_token_is_valid_until_it_expires_or_is_revoked(path: Path, key_file: Path):
+    entry, _ = store.create(path, key_file, "u:alice", NOW, NOW + timedelta(hours=1))
+    assert entry.state(NOW + timedelta(minutes=59)) == "valid"
+    assert entry.state(NOW + timedelta(hours=1)) == "expired"
+    revoked = store.revoke(path, entry.kid, NOW)
+    assert (revoked.state(NOW), revoked.revoked) == ("revoked", NOW)
+    assert store.read(path) == (revoked,)
+
+
+def test_revoking_twice_keeps_the_first_time(path: Path, key_file: Path):
+    entry, _ = store.create(path, key_file, "u:alice", NOW)
+    store.revoke(path, entry.kid, NOW)
+    assert store.revoke(path, entry.kid, NOW + timedelta(days=1)).revoked == NOW
+
+
+def test_revoking_an_unknown_token_says_so(path: Path):
+    with pytest.raises(IdentityError, match="has no token '0123456789ab'"):
+        store.revoke(path, "0123456789ab", NOW)
+
+
+@pytest.mark.parametrize("name", ["alice", "u:Alice", "u:", "x:alice", "u:a b", "u:alice\n"])
+def test_a_name_that_is_no_principal_gets_no_token(path: Path, key_file: Path, name: str):
+    with pytest.raises(IdentityError, match="is no principal"):
+        store.create(path, key_file, name, NOW)
+    assert not path.exists()
+
+
+def test_a_store_that_others_can_read_is_refused(path: Path, key_file: Path):
+    store.create(path, key_file, "u:alice", NOW)
+    path.chmod(0o640)
+    with pytest.raises(IdentityError, match=f"run: chmod 600 {path}"):
+        store.read(path)
+
+
+ENTRY = {
+    "kid": "0123456789ab",
+    "principal": "u:a",
+    "hash": "hmac-sha256:" + "0" * 64,
+    "created": "2026-11-24T07:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ('{"version": 1,\n "tokens": [,]}', ":2:13: the token store is no JSON"),
+        ("", ":1:1: the token store is no JSON"),
+        ("[]", "Expected `object`, got `array`"),
+        ('{"version": 2, "tokens": []}', "Expected `int` <= 1 - at `$.version`"),
+        ({**ENTRY, "kid": "x"}, "at `$.tokens[0].kid`"),
+        ({**ENTRY, "principal": "admin"}, "at `$.tokens[0].principal`"),
+        ({**ENTRY, "created": "2026-11-24T07:00:00"}, "at `$.tokens[0].created`"),
+        ({**ENTRY, "scope": "all"}, "unknown field `scope` - at `$.tokens[0]`"),
+        (json.dumps({"version": 1, "tokens": [ENTRY, ENTRY]}), "two tokens 0123456789ab"),
+        (b'{"version": 1, "tokens": ["\xff"]}', "cannot be understood"),
+        ("[" * 100_000, "cannot be understood"),
+    ],
+)
+def test_a_store_that_cannot_be_understood_is_refused_with_the_place(
+    path: Path, content: str | bytes | dict[str, str], part: str
+):
+    if isinstance(content, dict):
+        content = json.dumps({"version": 1, "tokens": [content]})
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    path.chmod(0o600)
+    with pytest.raises(IdentityError) as caught:
+        store.read(path)
+    assert part in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_two_programs_that_create_tokens_lose_none(path: Path, key_file: Path):
+    program = (
+        "import sys; from datetime import UTC, datetime; from pathlib import Path; from deepseek_local.identity import store\n"
+        "for _ in range(20): store.create(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], datetime.now(UTC))"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", program, str(path), str(key_file), principal])
+        for principal in ("u:alice", "u:bob")
+    ]
+    assert [process.wait() for process in running] == [0, 0]
+    assert sorted(token.principal for token in store.read(path)) == ["u:alice"] * 20 + ["u:bob"] * 20
+
+
+def test_a_key_is_made_once(key_file: Path):
+    key = keys.ensure(key_file)
+    assert len(key) == 32
+    assert keys.ensure(key_file) == key
+    assert [file.name for file in key_file.parent.iterdir()] == [key_file.name]
+
+
+def test_a_key_that_is_open_short_or_missing_is_refused(key_file: Path):
+    with pytest.raises(IdentityError, match="cannot be read"):
+        keys.read(key_file)
+    key_file.write_bytes(b"short")
+    with pytest.raises(IdentityError, match="run: chmod 600"):
+        keys.read(key_file)
+    key_file.chmod(0o600)
+    with pytest.raises(IdentityError, match="has 5 bytes, not 32"):
+        keys.read(key_file)
