@@ -5,7 +5,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from deepseek_local.errors import ClientError
 from deepseek_local.files import write_atomic
@@ -33,7 +33,7 @@ def write(path: Path, state: State) -> None:
 def read(path: Path) -> State:
     """Return what is running. Raises `ClientError` when nothing is, or the file cannot be used."""
     try:
-        state = TypeAdapter(State, config=ConfigDict(strict=True)).validate_json(path.read_bytes())
+        state = TypeAdapter(State).validate_json(path.read_bytes(), strict=True)
     except FileNotFoundError as error:
         raise ClientError(f"nothing is running here ({path} does not exist): {_START}") from error
     except (OSError, ValidationError) as error:
