@@ -6,7 +6,8 @@ The log: one order for all records, over all segments, by one process.
 
 A segment ends by its size, by the turn of the day in UTC, or because its process did. The next one begins by declaring it closed with
 `segment_sealed`, so that the beginning of every segment vouches for every byte of the one before. A start writes, in this order, one
-`recovery` for each torn tail, one `segment_sealed` for each segment that has none yet, and `start`.
+`recovery` for each torn tail, one `segment_sealed` for each segment that has none yet, and `start`. `clock_step` comes right before the
+first record that was written after the wall clock had been moved.
 """
 
 import fcntl
@@ -23,7 +24,7 @@ from deepseek_local.audit.record import Envelope, Kind, encode
 from deepseek_local.audit.segments import Segment
 from deepseek_local.audit.wire import Request
 from deepseek_local.errors import AuditError
-from deepseek_local.files import make_directory
+from deepseek_local.files import make_directory, sync_directory
 
 SEGMENT_BYTES = 256 * 1024 * 1024
 """A segment that has reached this size is closed before the next commit."""
@@ -51,9 +52,7 @@ class Origin:
     def here(cls, node: str) -> Self:
         """Describe this process on a host called `node`. Raises `AuditError` when that is not a name."""
         if not _NODE.fullmatch(node):
-            raise AuditError(
-                f"the node name {node!r:.80} does not fit into a record: use 1 to 64 letters, digits, dots, dashes"
-            )
+            raise AuditError(f"the node name {node!r:.80} does not fit into a record: use 1 to 64 of A-Z a-z 0-9 . _ -")
         return cls(node, clock.boot_id(), os.getpid())
 
 
@@ -73,7 +72,11 @@ class Log:
         self._now = now
         self._segment_bytes = segment_bytes
         self._lock = _lock(directory)
-        self._begin()
+        try:
+            self._begin()
+        except AuditError:
+            os.close(self._lock)
+            raise
 
     def _begin(self) -> None:
         past = history.read(self._directory)
@@ -83,13 +86,15 @@ class Log:
         self._next_seq = past.next_seq
         self._number = past.next_segment
         self._segment = Segment.create(segments.path(self._directory, self._number), self._next_seq)
-        self._write(self._own(*past.opening(), Request(0, Kind.START, {})), moment)
+        opening, start = self._own(*past.opening()), self._own(Request(0, Kind.START, {}))
+        self._write([*opening, *self._clock_step(moment), *start], moment)
         for each in past.unsealed:
             segments.seal(each.path)
 
     def commit(self, entries: Sequence[Entry]) -> None:
         """Return when all entries are on disk. After an `AuditError` the log is done for: do not call it again."""
         moment = self._now()
+        entries = [*self._clock_step(moment), *entries]
         if self._segment.size >= self._segment_bytes or moment.day != self._day:
             self._rotate(entries, moment)
         else:
@@ -115,22 +120,21 @@ class Log:
         old.close()
 
     def _write(self, entries: Sequence[Entry], moment: Moment) -> None:
-        """Turn entries into lines, after a `clock_step` where one is due, and make them durable."""
-        step = moment.step_since(self._moment)
-        if step:
-            entries = [*self._own(Request(0, Kind.CLOCK_STEP, {"step_ns": step})), *entries]
+        """Turn entries into lines and make them durable."""
         ts = clock.timestamp(moment.wall)
-        self._segment.append(
-            [self._line(seq, ts, moment.mono, entry) for seq, entry in enumerate(entries, self._next_seq)]
-        )
+        lines = [self._line(seq, ts, moment.mono, entry) for seq, entry in enumerate(entries, self._next_seq)]
+        self._segment.append(lines)
         self._next_seq += len(entries)
         self._moment = moment
 
+    def _clock_step(self, moment: Moment) -> list[Entry]:
+        step = moment.step_since(self._moment)
+        return self._own(Request(0, Kind.CLOCK_STEP, {"step_ns": step})) if step else []
+
     def _line(self, seq: int, ts: str, mono: int, entry: Entry) -> bytes:
-        request, origin = entry.request, self._origin
-        return encode(
-            Envelope(seq, request.cseq, ts, mono, origin.boot, origin.node, entry.pid, request.kind), request.fields
-        )
+        asked, origin = entry.request, self._origin
+        envelope = Envelope(seq, asked.cseq, ts, mono, origin.boot, origin.node, entry.pid, asked.kind)
+        return encode(envelope, asked.fields)
 
     def _own(self, *requests: Request) -> list[Entry]:
         return [Entry(self._origin.pid, request) for request in requests]
@@ -141,6 +145,7 @@ def _lock(directory: Path) -> int:
     try:
         if not directory.exists():
             make_directory(directory)
+            sync_directory(directory.parent)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise segments.failure("open", directory, error) from error
@@ -148,9 +153,8 @@ def _lock(directory: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise AuditError(
-            f"another audit sequencer writes to {directory}: stop it first, or use another directory"
-        ) from error
+        reason = f"another audit sequencer writes to {directory}: stop it first, or use another directory"
+        raise AuditError(reason) from error
     except OSError as error:
         os.close(descriptor)
         raise segments.failure("lock", directory, error) from error

@@ -15,6 +15,7 @@ once and then calls the lost pages clean (fsync(2); Rebello et al., "Can Applica
 import errno
 import hashlib
 import itertools
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -28,14 +29,15 @@ from deepseek_local.files import sync_directory
 OPEN_MODE = 0o600
 SEALED_MODE = 0o440
 
+_logger = logging.getLogger(__name__)
 _NAME = re.compile(r"segment-(\d{6,})\.jsonl")
 _REMEDIES = {
     errno.ENOSPC: "free space on that volume",
     errno.EDQUOT: "raise the quota on that volume",
     errno.EROFS: "the volume is read-only: read the kernel log, repair it and mount it for writing",
     errno.EIO: "the disk is failing: read the kernel log and replace it",
-    errno.EACCES: "let this user write there",
-    errno.EPERM: "let this user write there",
+    errno.EACCES: "give it to the user who runs the sequencer",
+    errno.EPERM: "give it to the user who runs the sequencer",
 }
 
 
@@ -133,11 +135,15 @@ def is_empty(place: Path) -> bool:
 
 
 def seal(place: Path) -> None:
-    """Take the right to write from everybody. Raises `AuditError`."""
+    """
+    Take the right to write from everybody.
+
+    The kernel refuses this for a file with the append-only flag, which protects more than the mode does, so a refusal is only logged.
+    """
     try:
         place.chmod(SEALED_MODE)
     except OSError as error:
-        raise failure("seal", place, error) from error
+        _logger.warning("%s keeps its mode: %s", place, error.strerror)
 
 
 def failure(action: str, place: Path, error: OSError) -> AuditError:
