@@ -29,7 +29,7 @@ _WORDS: Mapping[str, bool | None] = {
 }
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 _Node = yaml.ScalarEvent | yaml.CollectionStartEvent
 
@@ -75,7 +75,7 @@ def resolve(text: str) -> Value:
 
 
 def unprintable(text: str) -> str:
-    """Say which control character or lone surrogate a text holds, if any: no setting needs one, and some are dangerous."""
+    """Say which control character, hidden mark of direction or lone surrogate a text holds, if any: no setting needs one."""
     found = _UNPRINTABLE.search(text)
     return f"holds the character U+{ord(found[0]):04X} ({show(text)} seen), remove it" if found else ""
 

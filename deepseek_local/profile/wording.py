@@ -31,7 +31,7 @@ def show(value: object) -> str:
     """Write a value as it was seen, on one line and not too long."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
 
 
 def dotted(path: Iterable[str | int]) -> str:
