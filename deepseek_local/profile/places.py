@@ -8,7 +8,7 @@ Where the files of one deployment lie: everything durable below *home*, everythi
     ├── users.csv                          ├── state.json          what is running, for `chat`
     ├── audit/                             ├── local.token (0600)  token of this start for the local principal
     ├── cache/ (0700)                      └── draining            exists while new requests are refused
-    └── log/engine.log
+    └── log/engine.log, log/sequencer.log
 
 This module only computes names; nothing is read or created.
 """
@@ -70,6 +70,11 @@ class Places:
     def engine_log(self) -> Path:
         """Return the file that takes what the engine prints."""
         return self.home / "log" / "engine.log"
+
+    @property
+    def sequencer_log(self) -> Path:
+        """Return the file that takes what the audit sequencer prints."""
+        return self.home / "log" / "sequencer.log"
 
     @property
     def gateway(self) -> Path:

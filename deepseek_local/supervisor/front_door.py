@@ -18,7 +18,8 @@ FORBIDDEN = "/metrics"
 """A route that exists and that the canary may not use."""
 GUARDED = "/v1/models"
 """A route that exists and that nobody may use without identity."""
-_CHAT = "/v1/chat/completions"
+CHAT = "/v1/chat/completions"
+"""The route of the golden question."""
 
 
 class ProbeError(LaunchError):
@@ -85,13 +86,13 @@ class FrontDoor:
     async def _ask(self) -> httpx.Response:
         try:
             async with self._address.async_client(self._answer) as client:
-                response = await client.post(_CHAT, headers=self._headers(), json=self._canary.request())
+                response = await client.post(CHAT, headers=self._headers(), json=self._canary.request())
         except httpx.TimeoutException as error:
             raise ProbeError(f"the golden question was not answered within {self._answer.read:g} s") from error
         except httpx.HTTPError as error:
-            raise NotNowError(f"POST {_CHAT} failed ({_reason(error)})") from error
+            raise NotNowError(f"POST {CHAT} failed ({_reason(error)})") from error
         if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise NotNowError(f"POST {_CHAT} was answered with 503")
+            raise NotNowError(f"POST {CHAT} was answered with 503")
         return response
 
     def _headers(self) -> dict[str, str]:

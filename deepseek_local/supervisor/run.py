@@ -1,16 +1,7 @@
-"""
-One `serve` from start to end: first the audit sequencer, then the engine; at the end the engine first, then the sequencer.
-
-The runtime directory belongs to one supervisor at a time: it holds a lock on the directory (flock(2)), which ends with the process, however
-that comes.
-"""
+"""One `serve` from start to end: first the audit sequencer, then the engine; at the end the engine first, then the sequencer."""
 
 import asyncio
-import contextlib
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 from deepseek_local.audit.client import AuditClient
 from deepseek_local.errors import AuditError, LaunchError
@@ -32,17 +23,16 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
 
     Raises `LaunchError` when something does not start.
     """
-    with _owned(deployment.state_file.parent):
+    deployment.drain_file.unlink(missing_ok=True)
+    sequencer = SequencerKeeper(deployment)
+    try:
+        await sequencer.start()
+        sequencer.keep()
+        await _run_engine(deployment, sequencer, notifier, announce)
+    finally:
+        await sequencer.stop()
+        deployment.state_file.unlink(missing_ok=True)
         deployment.drain_file.unlink(missing_ok=True)
-        sequencer = SequencerKeeper(deployment)
-        try:
-            await sequencer.start()
-            sequencer.keep()
-            await _run_engine(deployment, sequencer, notifier, announce)
-        finally:
-            await sequencer.stop()
-            deployment.state_file.unlink(missing_ok=True)
-            deployment.drain_file.unlink(missing_ok=True)
 
 
 async def _run_engine(
@@ -79,16 +69,3 @@ async def _open_journal(journal: Journal) -> None:
         await journal.record("serve_start")
     except AuditError as error:
         raise LaunchError(f"the audit log takes no record, so nothing is started: {error}") from error
-
-
-@contextlib.contextmanager
-def _owned(runtime: Path) -> Iterator[None]:
-    """Hold the runtime directory. Raises `LaunchError` if another supervisor holds it."""
-    descriptor = os.open(runtime, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise LaunchError(f"another `serve` runs in {runtime}; stop it first, or use another --home") from error
-    finally:
-        os.close(descriptor)

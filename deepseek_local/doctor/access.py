@@ -1,0 +1,91 @@
+"""Checks of the front door's files: policy, token store and keys."""
+
+import grp
+from collections.abc import Iterator
+
+from deepseek_local.access import Access
+from deepseek_local.doctor.finding import Finding, error, warning
+from deepseek_local.errors import IdentityError, PolicyError
+from deepseek_local.identity import keys, store
+from deepseek_local.plan import Plan
+from deepseek_local.policy import enforcer, routes
+from deepseek_local.profile import policies
+from deepseek_local.supervisor.canary import PRINCIPAL
+from deepseek_local.supervisor.front_door import CHAT, FORBIDDEN
+
+
+def policy(plan: Plan) -> Iterator[Finding]:
+    """Load the policy and decide what the golden question will need."""
+    files = policies.files(plan.profile, plan.places)
+    missing = [file for file in files if not file.exists()]
+    for file in missing:
+        yield error(
+            "policy.missing",
+            f"the policy file {file} does not exist",
+            "create it with a line for each member, such as `g, u:alice, operator`",
+        )
+    if missing:
+        return
+    try:
+        loaded = enforcer.load(files)
+    except PolicyError as reason:
+        for problem in reason.problems:
+            yield error("policy.unusable", str(problem))
+        return
+    if not loaded.decide(PRINCIPAL, _route("POST", CHAT)).allowed:
+        yield error(
+            "policy.canary-refused",
+            f"the policy does not let {PRINCIPAL} ask the golden question",
+            f"add the two lines `p, canary, inference_chat, execute` and `g, {PRINCIPAL}, canary`",
+        )
+    if loaded.decide(PRINCIPAL, _route("GET", FORBIDDEN)).allowed:
+        yield error(
+            "policy.canary-allowed",
+            f"the policy lets {PRINCIPAL} read {FORBIDDEN}, which is how refusals are tested",
+            "give it no other rule than `p, canary, inference_chat, execute`",
+        )
+    local = plan.profile.gateway.local_principal
+    if local is not None and not loaded.has_role(local):
+        yield warning(
+            "policy.local-principal",
+            f"{local} has no role, so its token opens nothing",
+            f"add a line such as `g, {local}, operator`",
+        )
+
+
+def tokens(plan: Plan) -> Iterator[Finding]:
+    """Read the token store and its key, where they exist; a start makes what is missing."""
+    try:
+        known = store.read(plan.places.tokens(plan.profile))
+        key = plan.places.tokens_key(plan.profile)
+        if known or key.exists():
+            keys.read(key)
+    except IdentityError as reason:
+        yield error("tokens.unusable", str(reason))
+
+
+def digest_key(plan: Plan) -> Iterator[Finding]:
+    """Read the key of the request digests, if there is one."""
+    try:
+        if plan.places.digest_key.exists():
+            keys.read(plan.places.digest_key)
+    except IdentityError as reason:
+        yield error("digest-key.unusable", str(reason))
+
+
+def socket_group(plan: Plan) -> Iterator[Finding]:
+    """Find the group that may connect to the socket."""
+    group = plan.profile.gateway.socket_group
+    if group is not None and group not in {entry.gr_name for entry in grp.getgrall()}:
+        yield error(
+            "socket-group.missing",
+            f"gateway.socket_group {group!r} does not exist on this host",
+            "create it or name another",
+        )
+
+
+def _route(method: str, path: str) -> Access:
+    access = routes.match(method, path)
+    if access is None:
+        raise LookupError(f"{method} {path} is not in the route catalogue")
+    return access

@@ -1,0 +1,56 @@
+"""
+Is this host ready for the plan? Every check that is quick enough for every start, all findings at once.
+
+A check that fails itself is a finding, too, and hides nothing that the others found.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from deepseek_local.doctor import access, model, places, software
+from deepseek_local.doctor.finding import Finding, Severity, error
+from deepseek_local.errors import PreflightError
+from deepseek_local.plan import Plan
+
+_log = logging.getLogger(__name__)
+
+Check = Callable[[Plan], Iterator[Finding]]
+
+CHECKS: tuple[Check, ...] = (
+    software.engine,
+    software.foreign_script,
+    model.model,
+    places.home,
+    places.runtime,
+    places.port,
+    places.unix_sockets,
+    places.audit,
+    access.policy,
+    access.tokens,
+    access.digest_key,
+    access.socket_group,
+)
+
+
+def examine(plan: Plan, checks: Sequence[Check] = CHECKS) -> tuple[Finding, ...]:
+    """Return what all checks found."""
+    return tuple(finding for check in checks for finding in _isolated(check, plan))
+
+
+def require(findings: Iterable[Finding]) -> None:
+    """Raise `PreflightError` with every finding that stops a start, if there is one."""
+    stopping = [str(finding) for finding in findings if finding.severity is Severity.ERROR]
+    if stopping:
+        raise PreflightError("\n".join(stopping))
+
+
+def _isolated(check: Check, plan: Plan) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        for finding in check(plan):
+            found.append(finding)  # noqa: PERF402 -- what was found before a failure stays found
+    except Exception as reason:  # noqa: BLE001 -- a broken check must not hide the findings of the others
+        _log.debug("check %s failed", check.__name__, exc_info=True)
+        message = f"the check {check.__name__} failed itself ({type(reason).__name__}: {reason})"
+        found.append(error("check.failed", message, "report this"))
+    return found

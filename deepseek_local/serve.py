@@ -1,0 +1,194 @@
+"""
+The whole story of `serve`: a profile becomes a plan, the plan a command line, the host is checked, and the supervisor runs it.
+
+`prepare` decides and changes nothing; its result can be shown (`--dry-run`) on a desk without GPU, engine or model. `run` acts.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepseek_local import plan as plans
+from deepseek_local.doctor import preflight
+from deepseek_local.doctor.finding import Finding
+from deepseek_local.engine import args, compat, environment, installed
+from deepseek_local.errors import LaunchError, ModelError
+from deepseek_local.files import make_directory, write_atomic
+from deepseek_local.identity import keys, tokens
+from deepseek_local.models import card, checkpoint
+from deepseek_local.models.facts import ModelFacts
+from deepseek_local.plan import Plan
+from deepseek_local.proc import Command
+from deepseek_local.profile import load, policies
+from deepseek_local.profile.places import Places
+from deepseek_local.profile.schema import GatewaySettings, Listen
+from deepseek_local.supervisor import canary
+from deepseek_local.supervisor.address import Address
+from deepseek_local.supervisor.deployment import Deployment, Times
+from deepseek_local.supervisor.notify import Notifier
+from deepseek_local.supervisor.ownership import owned
+from deepseek_local.supervisor.run import run as supervise
+from deepseek_local.supervisor.state import State
+from deepseek_local.supervisor.watchdog import Rhythm
+
+_UMASK = 0o027
+_SEQUENCER_NEEDS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What would be started, and what speaks against it."""
+
+    profile: str
+    """Name or file, as it was given."""
+    plan: Plan
+    engine: Command
+    findings: tuple[Finding, ...]
+
+    @property
+    def shown_environment(self) -> dict[str, str]:
+        """Return the engine's environment with secrets masked."""
+        return environment.masked(self.engine.environment)
+
+
+def prepare(
+    profile: str, home: Path, *, model: Path | None, sets: Sequence[str], host_environment: Mapping[str, str]
+) -> Prepared:
+    """
+    Decide what to start; a model or an engine that is missing becomes a finding.
+
+    Raises `ProfileError` and `PlanError` with everything that is wrong.
+    """
+    chosen = (*sets, f"model.path={json.dumps(str(model.absolute()))}") if model is not None else tuple(sets)
+    loaded = load.load(profile, sets=chosen, environment=host_environment)
+    places = Places.of(home, host_environment)
+    version = installed.installed_version() or compat.REFERENCE
+    known = card.find(loaded.model.card) if loaded.model.card else None
+    plan = plans.make(loaded, places, _facts(places.model(loaded)), known, version)
+    argv = (sys.executable, *args.build(plan).argv)
+    engine = Command(argv, environment.build(plan, host_environment), places.engine_log)
+    return Prepared(profile, plan, engine, preflight.examine(plan))
+
+
+def run(prepared: Prepared, host_environment: Mapping[str, str], announce: Callable[[State], None]) -> None:
+    """
+    Start everything and keep it running until a signal asks to stop; `announce` is called once, when it is ready.
+
+    Raises `PreflightError` when the host is not ready, before anything is changed, and `LaunchError` when something does not start.
+    """
+    preflight.require(prepared.findings)
+    os.umask(_UMASK)
+    places = prepared.plan.places
+    with _writing():
+        _make_directories(places, prepared.plan)
+    with owned(places.runtime):
+        try:
+            with _writing():
+                deployment = _deploy(prepared, host_environment)
+            asyncio.run(supervise(deployment, Notifier.of(host_environment), lambda: announce(deployment.state)))
+        finally:
+            places.local_token.unlink(missing_ok=True)
+            places.gateway.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Say which file could not be written. Raises `LaunchError`."""
+    try:
+        yield
+    except OSError as error:
+        raise LaunchError(
+            f"{error.filename} cannot be written ({error.strerror}); check its owner and the free space"
+        ) from error
+
+
+def _facts(path: Path) -> ModelFacts | None:
+    """Read the architecture; what is wrong with a checkpoint is the preflight's to tell."""
+    try:
+        return checkpoint.inspect(path).facts
+    except ModelError:
+        return None
+
+
+def _deploy(prepared: Prepared, host_environment: Mapping[str, str]) -> Deployment:
+    """Write what the processes will read. Raises `OSError`."""
+    plan, places, profile = prepared.plan, prepared.plan.places, prepared.plan.profile
+    canary_token, local_file = _write_secrets(plan)
+    socket = places.front_socket(profile) if profile.gateway.listen is Listen.UNIX else None
+    address = Address.parse(f"unix:{socket}" if socket else f"http://127.0.0.1:{profile.gateway.port}")
+    watched = profile.observability
+    return Deployment(
+        profile=prepared.profile,
+        engine=_tied(prepared.engine),
+        sequencer=_sequencer(plan, host_environment),
+        audit_socket=places.audit_socket,
+        address=address,
+        front_socket=socket,
+        socket_group=profile.gateway.socket_group,
+        drain_file=places.drain,
+        state_file=places.state,
+        state=State(address.url, profile.model.served_name, str(local_file) if local_file else None, os.getpid()),
+        canary=canary.Canary(profile.model.served_name, canary_token, plan.card.golden if plan.card else None),
+        rhythm=Rhythm(watched.health_seconds, watched.canary_seconds),
+        times=Times(
+            start_seconds=profile.engine.start_timeout_seconds,
+            drain_seconds=profile.engine.drain_timeout_seconds,
+            canary_seconds=watched.canary_timeout_seconds,
+        ),
+    )
+
+
+def _make_directories(places: Places, plan: Plan) -> None:
+    make_directory(places.home)
+    make_directory(places.runtime)
+    make_directory(places.engine_log.parent)
+    make_directory(places.tokens(plan.profile).parent)
+    make_directory(places.cache, 0o700)
+
+
+def _write_secrets(plan: Plan) -> tuple[str, Path | None]:
+    """Mint this start's tokens and write the front door's settings; return the canary's token and the local one's file."""
+    places, gateway = plan.places, plan.profile.gateway
+    key = keys.ensure(places.tokens_key(plan.profile))
+    keys.ensure(places.digest_key)
+    _, canary_token = tokens.mint()
+    internal = {canary.PRINCIPAL: tokens.keyed_hash(key, canary_token)}
+    local_file = None
+    if gateway.local_principal is not None:
+        _, local_token = tokens.mint()
+        internal[gateway.local_principal] = tokens.keyed_hash(key, local_token)
+        local_file = places.local_token
+        write_atomic(local_file, f"{local_token}\n".encode())
+    settings = GatewaySettings(
+        policy_files=policies.files(plan.profile, places),
+        tokens_file=places.tokens(plan.profile),
+        tokens_key_file=places.tokens_key(plan.profile),
+        internal_tokens=internal,
+        audit_socket=places.audit_socket,
+        audit_timeout_seconds=plan.profile.audit.timeout_seconds,
+        digest_key_file=places.digest_key,
+        drain_file=places.drain,
+        limits=gateway.limits,
+    )
+    write_atomic(places.gateway, settings.model_dump_json(indent=2).encode())
+    return canary_token, local_file
+
+
+def _tied(engine: Command) -> Command:
+    """Tie the engine to this process, so that it ends with it."""
+    return Command(engine.argv, {**engine.environment, environment.PARENT: str(os.getpid())}, engine.output)
+
+
+def _sequencer(plan: Plan, host_environment: Mapping[str, str]) -> Command:
+    places = plan.places
+    directories = ("--directory", str(places.audit(plan.profile)), "--socket", str(places.audit_socket))
+    argv = (sys.executable, "-m", "deepseek_local", "audit", "serve", *directories, "--die-with-parent")
+    inherited = {name: host_environment[name] for name in _SEQUENCER_NEEDS if name in host_environment}
+    return Command(
+        argv, {"LANG": "C.UTF-8", **inherited, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}, places.sequencer_log
+    )
