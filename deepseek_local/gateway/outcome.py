@@ -1,0 +1,75 @@
+"""The second record of a request: how it ended, counted while the answer leaves, written once."""
+
+import asyncio
+import time
+
+from deepseek_local.gateway.journal import Journal
+from deepseek_local.gateway.usage import tokens
+
+
+class Outcome:
+    """
+    Counts of one answer and their record.
+
+    The record is written by a task of its own, because the engine cancels whoever is sending when the client leaves: then nobody waits
+    for the record any more, but it is neither lost nor written twice.
+    """
+
+    __slots__ = (
+        "_journal",
+        "_request_id",
+        "_started_ns",
+        "_writing",
+        "byte_count",
+        "chunks",
+        "last",
+        "previous",
+        "status",
+    )
+
+    def __init__(self, request_id: str, journal: Journal) -> None:
+        self._request_id = request_id
+        self._journal = journal
+        self._started_ns = time.monotonic_ns()
+        self._writing: asyncio.Task[None] | None = None
+        self.status = 0
+        self.byte_count = 0
+        self.chunks = 0
+        self.last = b""
+        """The newest chunk that is not empty; with the one before it, where an engine tells how many tokens it used."""
+        self.previous = b""
+
+    def count(self, body: bytes) -> None:
+        """Take note of a chunk that is about to leave."""
+        if body:
+            self.byte_count += len(body)
+            self.chunks += 1
+            self.previous = self.last
+            self.last = body
+
+    async def settle(self, *, aborted: bool) -> None:
+        """Write the record, the first time, and return when it is on disk. Raises `AuditError`."""
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._journal.append("outcome", self._fields(aborted=aborted)))
+            self._writing.add_done_callback(_look_at)
+        await asyncio.shield(self._writing)
+
+    def _fields(self, *, aborted: bool) -> dict[str, object]:
+        fields: dict[str, object] = {
+            "req": self._request_id,
+            "status": self.status,
+            "bytes": self.byte_count,
+            "chunks": self.chunks,
+            "duration_us": (time.monotonic_ns() - self._started_ns) // 1000,
+            "aborted": aborted,
+        }
+        used = tokens((self.last, self.previous))
+        if used:
+            fields["tokens"] = used
+        return fields
+
+
+def _look_at(task: "asyncio.Task[None]") -> None:
+    """Take note of a failure that nobody waits for any more; the journal has logged it."""
+    if not task.cancelled():
+        task.exception()
