@@ -50,10 +50,10 @@ def _malformed(argument: str) -> str:
         return "does not start with --: write --flag=value as one entry, with the long name of the flag"
     if re.search(r"\s", flag):
         return "has a space in its flag: write --flag=value, each argument as an entry of its own"
-    if "_" in flag:
-        return f"has an underscore in its flag, write {flag.replace('_', '-')}"
     if "." in flag:
         return f"sets one key of {flag.partition('.')[0]}, which is not accepted: give the whole object as JSON"
+    if "_" in flag:
+        return f"has an underscore in its flag, write {flag.replace('_', '-')}"
     return "is no argument: write --flag or --flag=value on one line, without control characters"
 
 
