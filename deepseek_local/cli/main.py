@@ -17,11 +17,11 @@ from deepseek_local.cli.options import Talk
 from deepseek_local.errors import Error, ExitCode
 
 COMMANDS = {
-    "serve": "Start the engine behind the front door and keep it running.",
+    "serve": "Start the engine behind the front door and keep it running until Ctrl-C or SIGTERM.",
     "chat": "Ask the running model and stream its answer.",
     "token": "Create, list and revoke bearer tokens.",
     "profile": "List, show and check hardware profiles.",
-    "audit": "Run the audit sequencer.",
+    "audit": "Run the audit sequencer and look at its log.",
 }
 """Every command with the first sentence of its help; `NAME` is the attribute `command` of `deepseek_local.cli.NAME`."""
 

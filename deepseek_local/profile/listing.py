@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from deepseek_local.profile.layer import Value
 from deepseek_local.profile.load import Resolved
+from deepseek_local.profile.schema import Profile, Section
 from deepseek_local.profile.settings import Setting, settings
 from deepseek_local.profile.source import resolve
 
@@ -30,13 +31,12 @@ def origins(resolved: Resolved) -> dict[str, str]:
 def lines(resolved: Resolved) -> Iterator[str]:
     """Write the profile as YAML with the origins as comments."""
     where = origins(resolved)
-    data = values(resolved)
     for setting in settings():
         indent = "  " * (len(setting.path) - 1)
         if setting.section:
             yield f"{indent}{setting.path[-1]}:"
         else:
-            value = _yaml(_value(data, setting.path))
+            value = _yaml(_value(resolved.profile, setting.path))
             yield f"{indent}{setting.path[-1]}: {value}  # {where[setting.key].rpartition('/')[2]}"
 
 
@@ -48,14 +48,13 @@ def _origin(resolved: Resolved, setting: Setting) -> str:
     return place.file if place.line is None else f"{place.file}:{place.line}"
 
 
-def _value(data: Mapping[str, Value], path: tuple[str, ...]) -> Value:
-    """Return the value at a path."""
-    value: Value = dict(data)
-    for part in path:
-        if not isinstance(value, dict):
-            raise TypeError(f"{path} is no path of a profile")
-        value = value[part]
-    return value
+def _value(profile: Profile, path: tuple[str, ...]) -> Value:
+    """Return one value as plain data."""
+    section: Section = profile
+    for part in path[:-1]:
+        section = getattr(section, part)
+    data: dict[str, Value] = section.model_dump(mode="json", include={path[-1]})
+    return data[path[-1]]
 
 
 def _yaml(value: Value) -> str:
