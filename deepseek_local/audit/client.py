@@ -10,6 +10,7 @@ nobody it could confuse; the next record tries a new connection. The protocol is
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import socket as sockets
@@ -90,7 +91,7 @@ class _Link(asyncio.Protocol):
     def send(self, encoded: bytes) -> "asyncio.Future[None]":
         """Send a record; the future is done when it is on disk. Raises `AuditError`."""
         if self.is_lost:
-            raise AuditError(f"the audit sequencer on {self._path} ended the connection at once; its own log says why")
+            raise AuditError(_ended(self._path))
         cseq, future = next(_count), self._loop.create_future()
         self._waiting.append((cseq, self._loop.time() + self._timeout_seconds, future))
         if not self._unsent:  # what is appended in the same turn of the event loop leaves in one system call
@@ -116,10 +117,9 @@ class _Link(asyncio.Protocol):
         """Keep the transport (asyncio calls this)."""
         self._transport = cast("asyncio.Transport", transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         """Tell everybody who waits (asyncio calls this)."""
-        cause = f": {exc}" if exc else ""
-        self.give_up(f"the audit sequencer on {self._path} ended the connection{cause}; its own log says why")
+        self.give_up(_ended(self._path))
 
     def data_received(self, data: bytes) -> None:
         """Take acknowledgements (asyncio calls this)."""
@@ -127,12 +127,12 @@ class _Link(asyncio.Protocol):
         try:
             for line in lines:
                 self._take(wire.parse_answer(line))
+            wire.check_length(self._partial)
         except AuditError as error:
             self.give_up(str(error))
 
     def _take(self, answer: wire.Answer) -> None:
-        if answer.error is not None:
-            raise AuditError(f"the audit sequencer on {self._path} refused a record: {answer.error}")
+        _check_accepted(answer, self._path)
         while self._waiting and self._waiting[0][0] <= answer.ack:
             _, _, future = self._waiting.popleft()
             if not future.done():
@@ -162,15 +162,26 @@ def append_once(socket: Path, kind: str, fields: Mapping[str, object], timeout_s
         with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as stream:
             stream.settimeout(timeout_seconds)
             stream.connect(os.fspath(socket))
-            stream.sendall(wire.request(next(_count), encoded))
+            with contextlib.suppress(BrokenPipeError):  # who is turned away has been told why before
+                stream.sendall(wire.request(next(_count), encoded))
             with stream.makefile("rb") as answers:
-                answer = wire.parse_answer(answers.readline(wire.LINE_LIMIT))
+                line = answers.readline(wire.LINE_LIMIT)
     except TimeoutError as error:
         raise AuditError(_overdue(socket, timeout_seconds)) from error
     except OSError as error:
         raise _unreachable(socket, error) from error
+    if not line:
+        raise AuditError(_ended(socket))
+    _check_accepted(wire.parse_answer(line), socket)
+
+
+def _check_accepted(answer: wire.Answer, path: Path) -> None:
     if answer.error is not None:
-        raise AuditError(f"the audit sequencer on {socket} refused a record: {answer.error}")
+        raise AuditError(f"the audit sequencer on {path} refused a record: {answer.error}")
+
+
+def _ended(path: Path) -> str:
+    return f"the audit sequencer on {path} ended the connection; its own log says why"
 
 
 def _overdue(path: Path, timeout_seconds: float) -> str:
