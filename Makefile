@@ -32,6 +32,7 @@ lint: environment-test  ## Format, style, types, import floors
 
 golden: environment-test  ## Write generated files anew; review the diff
 	@$(BIN)/python scripts/reference
+	@$(BIN)/python scripts/reference_tables
 	@$(BIN)/python -m pytest -q --update-golden tests/unit
 
 lock: environment-test  ## Write the lock files anew; WHEELS=directory adds local wheels
