@@ -29,7 +29,13 @@ from deepseek_local.supervisor.state import State
 )
 @set_option
 @home_option
-@click.option("--dry-run", is_flag=True, help="Print the engine's command line and environment, and start nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    envvar="DEEPSEEK_LOCAL_DRY_RUN",
+    show_envvar=True,
+    help="Print the engine's command line and environment, and start nothing.",
+)
 @format_option
 @verbose_option
 def command(

@@ -37,7 +37,7 @@ def show(value: object) -> str:
 def dotted(path: Iterable[str | int]) -> str:
     """Write a path as `engine.max_num_seqs`; a part that is not a plain word is quoted."""
     parts = (str(part) for part in path)
-    return ".".join(part if re.fullmatch(r"[\w:/@-]+", part) else show(part) for part in parts)
+    return ".".join(part if re.fullmatch(r"[\w:/@-]{1,60}", part) else show(part) for part in parts)
 
 
 def meant(word: str, known: Iterable[str]) -> str:

@@ -1,15 +1,16 @@
 """The text of every `--help`, kept in tests/golden/help."""
 
 import importlib.util
+import inspect
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 
 from deepseek_local.cli.main import COMMANDS, group
-from tests.conftest import GOLDEN
 
-HELP = GOLDEN / "help"
+HELP = Path(__file__).parents[2] / "golden" / "help"
 
 
 def tree(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
@@ -24,6 +25,10 @@ def tree(command: click.Command, parent: click.Context | None, name: str) -> Ite
 
 CONTEXTS = list(tree(group, None, "deepseek-local"))
 every_command = pytest.mark.parametrize("context", CONTEXTS, ids=lambda context: context.command_path)
+
+
+def first_line(context: click.Context) -> str:
+    return inspect.cleandoc(context.command.help).splitlines()[0]
 
 
 def file_name(context: click.Context) -> str:
@@ -49,13 +54,11 @@ def test_every_option_has_an_environment_twin_that_its_help_shows(context):
 
 @every_command
 def test_every_command_says_what_it_does_in_one_sentence(context):
-    assert context.command.help.splitlines()[0].endswith(".")
+    assert first_line(context).endswith(".")
 
 
 def test_the_frame_says_of_a_command_what_the_command_says_itself():
     said = {
-        context.info_name: context.command.help.splitlines()[0]
-        for context in CONTEXTS
-        if context.parent and not context.parent.parent
+        context.info_name: first_line(context) for context in CONTEXTS if context.parent and not context.parent.parent
     }
     assert said == {name: text for name, text in COMMANDS.items() if name in said}
