@@ -36,6 +36,8 @@ _REMEDIES = {
     errno.EDQUOT: "raise the quota on that volume",
     errno.EROFS: "the volume is read-only: read the kernel log, repair it and mount it for writing",
     errno.EIO: "the disk is failing: read the kernel log and replace it",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
     errno.EACCES: "give it to the user who runs the sequencer",
     errno.EPERM: "give it to the user who runs the sequencer",
 }
@@ -151,7 +153,7 @@ def failure(action: str, place: Path, error: OSError) -> AuditError:
     number = error.errno or 0
     name = errno.errorcode.get(number, "unknown error")
     return AuditError(
-        f"cannot {action} {place}: {error.strerror} ({name}); {_REMEDIES.get(number, 'read the kernel log')}, then start again"
+        f"cannot {action} {place}: {error.strerror} ({name}); {_REMEDIES.get(number, 'read the kernel log')}, then try again"
     )
 
 

@@ -101,7 +101,7 @@ class Sequencer:
             return
         except OSError as error:
             raise AuditError(
-                f"cannot accept clients: {error.strerror}; raise the limit of open files, then start again"
+                f"cannot accept clients: {error.strerror}; raise the limit of open files, then try again"
             ) from error
         stream.settimeout(0)
         client = Connection(stream, peer(stream))

@@ -3,12 +3,21 @@
 import logging
 import signal
 import socket as sockets
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from deepseek_local.audit import parent, sequencer
-from deepseek_local.cli.options import verbose_option
+from deepseek_local.audit.record import parse
+from deepseek_local.audit.tail import Tail, describe
+from deepseek_local.cli import render
+from deepseek_local.cli.options import format_option, verbose_option
+from deepseek_local.cli.render import Format
+
+FOLLOW_SECONDS = 0.2
+"""How often `tail --follow` looks for new records."""
 
 _directory_option = click.option(
     "--directory",
@@ -67,3 +76,39 @@ def serve(directory: Path, socket: Path, node: str, allowed_uids: tuple[int, ...
     if die_with_parent:
         parent.follow_to_death(signal.SIGTERM)
     sequencer.run(directory, socket, node, allowed_uids)
+
+
+@command.command()
+@_directory_option
+@click.option(
+    "-n",
+    "--lines",
+    "count",
+    type=click.IntRange(min=0),
+    default=10,
+    envvar="DEEPSEEK_LOCAL_AUDIT_LINES",
+    show_default=True,
+    show_envvar=True,
+    help="How many of the newest records to show.",
+)
+@click.option(
+    "--follow",
+    is_flag=True,
+    envvar="DEEPSEEK_LOCAL_AUDIT_FOLLOW",
+    show_envvar=True,
+    help="Go on with what is written from now on, until Ctrl-C.",
+)
+@format_option
+@verbose_option
+def tail(directory: Path, count: int, follow: bool, output: Format) -> None:  # noqa: FBT001 -- click's signature
+    """Show the newest records, one a line; as JSON exactly as they were written."""
+    place = Tail(directory)
+    _show(place.last(count), output)
+    while follow:
+        _show(place.new(), output)
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _show(lines: Iterable[bytes], output: Format) -> None:
+    for line in lines:
+        render.stream(line.decode() if output is Format.JSON else f"{describe(parse(line))}\n")

@@ -45,7 +45,7 @@ def test_a_full_disk_stops_the_log_and_loses_nothing(make_sequencer, small_disk)
     assert code == 1
     segment = sequencer.segments()[0]
     assert (
-        f"cannot write {segment}: No space left on device (ENOSPC); free space on that volume, then start again" in said
+        f"cannot write {segment}: No space left on device (ENOSPC); free space on that volume, then try again" in said
     )
     assert "Traceback" not in said
     assert not sequencer.socket.exists()

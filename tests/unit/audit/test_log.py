@@ -247,7 +247,7 @@ def test_a_failing_disk_names_the_file_the_error_and_the_remedy(desk, entry, mon
 
     monkeypatch.setattr(os, call, fail)
     name = errno.errorcode[number]
-    with pytest.raises(AuditError, match=rf"cannot write .*segment-000001\.jsonl: .* \({name}\); .*, then start again"):
+    with pytest.raises(AuditError, match=rf"cannot write .*segment-000001\.jsonl: .* \({name}\); .*, then try again"):
         log.commit([entry()])
 
 
