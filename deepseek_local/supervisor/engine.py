@@ -26,7 +26,7 @@ from deepseek_local.supervisor.watchdog import watch
 
 _log = logging.getLogger(__name__)
 
-_GRACE_SECONDS = 10.0
+_GRACE_SECONDS = 5.0
 
 
 class EngineKeeper:

@@ -8,7 +8,9 @@ differently only loses that phrase.
 import re
 
 _PHASES = (
-    (re.compile(r"Initializing a V\d LLM engine"), "engine process started"),
+    (re.compile(r"non-default args:"), "vLLM takes its arguments"),
+    (re.compile(r"Resolved architecture: (\w+)"), "architecture {0}"),
+    (re.compile(r"Initializing a V\d LLM engine"), "engine core started"),
     (re.compile(r"Starting to load model"), "loading weights"),
     (re.compile(r"Loading weights took ([\d.]+) seconds"), "weights loaded in {0} s"),
     (re.compile(r"KV cache size: ([\d,]+) tokens"), "KV cache for {0} tokens"),

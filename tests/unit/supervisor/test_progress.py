@@ -8,7 +8,7 @@ from deepseek_local.supervisor import progress
     [
         (
             "(EngineCore pid=4706) INFO [core.py:133] Initializing a V1 LLM engine (v0.32.0) with config",
-            "engine process started",
+            "engine core started",
         ),
         ("(Worker pid=4742) INFO [cpu_model_runner.py:68] Starting to load model /m...", "loading weights"),
         (
