@@ -75,7 +75,8 @@ def parse() -> Iterator[Parse]:
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        while (line := process.stdout.readline()) != "ready\n":
+            assert line, "vLLM could not be imported"
 
         def ask(argv: list[str]) -> dict[str, object]:
             print(json.dumps(argv), file=process.stdin, flush=True)
