@@ -13,8 +13,6 @@ from deepseek_local.plan import Plan
 from deepseek_local.profile.schema import Listen
 from deepseek_local.supervisor import sockets
 
-_LONGEST_SOCKET = 107
-"""Bytes of a Unix socket's path (unix(7): 108 with the final NUL)."""
 _MIB = 1024 * 1024
 _LEAST_FREE_BYTES = 256 * _MIB
 _LITTLE_FREE_BYTES = 10 * 1024 * _MIB
@@ -40,14 +38,7 @@ def unix_sockets(plan: Plan) -> Iterator[Finding]:
     if plan.profile.gateway.listen is Listen.UNIX:
         paths.append(plan.places.front_socket(plan.profile))
     for path in paths:
-        length = len(os.fsencode(path))
-        if length > _LONGEST_SOCKET:
-            yield error(
-                "socket.too-long",
-                f"the path of the socket {path} has {length} bytes, {_LONGEST_SOCKET} are possible",
-                "choose a shorter --home",
-            )
-        elif path.is_socket() and sockets.answers(path):
+        if path.is_socket() and sockets.answers(path):
             who = holder.of_socket(path) or "another process"
             yield error(
                 "socket.in-use", f"the socket {path} is in use by {who}", "stop it first, or choose another --home"
