@@ -19,7 +19,8 @@ def of_port(port: int, proc: Path = Path("/proc")) -> str | None:
 def of_socket(path: Path, proc: Path = Path("/proc")) -> str | None:
     """Return the same for a Unix socket."""
     for fields in _rows(proc / "net/unix"):
-        if fields[_UNIX_PATH_FIELD:] == [str(path)]:
+        # A connection that nobody has accepted yet has the same path, and inode 0.
+        if fields[_UNIX_PATH_FIELD:] == [str(path)] and fields[6] != "0":
             return _owner(fields[6], proc)
     return None
 
