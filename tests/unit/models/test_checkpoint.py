@@ -83,6 +83,10 @@ def test_a_file_is_refused(tmp_path):
     assert "not a directory" in refusal(file)
 
 
+def test_a_path_that_the_system_refuses_is_refused(tmp_path):
+    assert "cannot be read" in refusal(tmp_path / ("x" * 300))
+
+
 def test_a_directory_without_configuration_is_refused(directory):
     (directory / "config.json").unlink()
     assert "config.json" in refusal(directory)
