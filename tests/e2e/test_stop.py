@@ -1,0 +1,48 @@
+"""The end of the shared deployment: it drains."""
+
+import signal
+import threading
+
+import pytest
+from served import until
+
+pytestmark = pytest.mark.e2e
+
+BODY = {
+    "model": "demo",
+    "messages": [{"role": "user", "content": "Tell me a story."}],
+    "max_tokens": 120,
+    "ignore_eos": True,
+}
+
+
+def test_sigterm_lets_a_stream_finish_refuses_the_rest_and_leaves_nothing(deployment) -> None:
+    lines: list[str] = []
+
+    def listen() -> None:
+        with (
+            deployment.http(token) as client,
+            client.stream("POST", "/v1/chat/completions", json={**BODY, "stream": True}) as response,
+        ):
+            ids.append(response.headers["x-request-id"])
+            for line in response.iter_lines():
+                lines.append(line)  # noqa: PERF402 -- the test looks at it while it grows
+
+    ids: list[str] = []
+    token = deployment.token
+    listener = threading.Thread(target=listen)
+    with deployment.http(token) as client:
+        listener.start()
+        until(lambda: len(lines) > 5, "the first words")
+        deployment.ask_to_stop(signal.SIGTERM)
+        until(lambda: client.post("/v1/chat/completions", json=BODY).status_code == 503, "a refusal", seconds=2)
+        assert "data: [DONE]" not in lines
+        refused = client.post("/v1/chat/completions", json=BODY)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
+    listener.join(60)
+    assert "data: [DONE]" in lines
+    assert sum(line.startswith('data: {"id"') for line in lines) >= 120
+    assert deployment.exit_code() == 0
+    assert deployment.processes() == ()
+    assert list((deployment.home / "run").iterdir()) == []
+    assert [record["kind"] for record in deployment.records(ids[0])] == ["decision", "outcome"]
