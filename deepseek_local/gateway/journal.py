@@ -40,3 +40,7 @@ class Journal:
         except BaseException:
             self._policy = before
             raise
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._client.close()

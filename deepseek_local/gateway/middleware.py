@@ -48,7 +48,7 @@ class PolicyMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let the engine answer it."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self._live(scope, receive, send)
             return
         request = request_of(scope)
         if request.access is not None and request.access.risk is Risk.PUBLIC:
@@ -60,6 +60,13 @@ class PolicyMiddleware:
         elif refused is not refusal.DISCONNECTED:
             close = request.body is None and body.is_announced(scope["headers"])
             await send_refusal(scope, send, refused, request.id, close=close)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the engine start and stop; all requests are over when it has stopped."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._journal.close()
 
     async def _decide(self, request: Request, scope: Scope, receive: Receive) -> Refusal | None:
         """Check the request and put the decision on disk; return why it is refused, or None."""

@@ -1,0 +1,203 @@
+"""Who gets through the front door: nobody without a token, nobody without a rule, and no spelling gets around it."""
+
+import json
+
+import httpx
+import pytest
+
+from deepseek_local.access import Risk
+from deepseek_local.policy import routes
+from tests.integration.gateway.conftest import Door
+
+pytestmark = pytest.mark.integration
+
+HTTP_ROUTES = [route for route in routes.CATALOGUE if route.method != routes.WEBSOCKET]
+
+
+def path_of(route: routes.Route) -> str:
+    return route.access.route.replace("{id}", "resp_1").replace("{name}", "x")
+
+
+def is_openai_error(response: httpx.Response) -> bool:
+    error = response.json()["error"]
+    return (
+        error.keys() == {"message", "type", "param", "code"} and response.headers["content-type"] == "application/json"
+    )
+
+
+def test_no_route_of_the_catalogue_answers_without_a_token_but_health(door: Door):
+    expected = {Risk.PUBLIC: 200, Risk.GUARDED: 401, Risk.NEVER: 404}
+    for route in HTTP_ROUTES:
+        response = door.ask(None, route.method, path_of(route))
+        assert (route, response.status_code) == (route, expected[route.access.risk])
+        if response.status_code != 200 and route.method != "HEAD":
+            assert is_openai_error(response)
+
+
+def test_every_guarded_route_needs_its_rule(door: Door):
+    for route in HTTP_ROUTES:
+        if route.access.risk is Risk.GUARDED and route.access.body.value != "multipart":
+            path, method = path_of(route), route.method
+            olga = route.access.resource.startswith("inference_") and route.access.action == "execute"
+            ann = route.access.resource.startswith("model_") and route.access.action == "read"
+            statuses = [door.ask(token, method, path).status_code for token in (door.root, door.olga, door.ann)]
+            assert (path, statuses) == (path, [200, 200 if olga else 403, 200 if ann else 403])
+
+
+def test_an_allowed_request_reaches_the_engine_with_its_very_bytes(door: Door):
+    body = b'{ "model":"m",  "messages":[],"x":"\xc3\xa4" }'
+    response = door.ask(door.olga, content=body)
+    assert response.status_code == 200
+    assert door.seen(response).body == body
+
+
+def test_a_refused_request_does_not_reach_the_engine(door: Door):
+    before = len(door.engine.seen)
+    for token in (None, "nonsense", door.ann):
+        assert door.ask(token).status_code in {401, 403}
+    assert len(door.engine.seen) == before
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "Bearer",
+        "Basic {}",
+        "Bearer {}x",
+        "Bearer  {}",
+        "{}",
+        "Token {}",
+        "Bearer {0}, Bearer {0}",
+        "Bearer dsk_{0}" + "x" * 200,
+    ],
+)
+def test_a_malformed_credential_is_no_identity(door: Door, value: str):
+    response = door.ask(None, headers={"authorization": value.format(door.olga)})
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert door.decision(response)["reason"] == "unauthenticated"
+
+
+def test_two_credentials_are_no_identity(door: Door):
+    pair = [("authorization", f"Bearer {door.olga}")] * 2
+    assert door.client.post("/v1/chat/completions", headers=pair, json={}).status_code == 401
+
+
+def test_the_canary_may_only_chat(door: Door):
+    assert door.ask(door.canary).status_code == 200
+    assert door.ask(door.canary, "GET", "/v1/models").status_code == 403
+
+
+@pytest.mark.parametrize("host", ["a/x?", "a", "/health", "a/health?", "x:1/../health#"])
+def test_the_host_header_decides_nothing(door: Door, host: str):
+    body = b"{}"
+    request = b"POST /v1/chat/completions HTTP/1.1\r\nhost: %b\r\ncontent-length: 2\r\n\r\n%b" % (host.encode(), body)
+    assert door.raw(request).startswith((b"HTTP/1.1 401", b"HTTP/1.1 400"))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "//v1/models",
+        "/v1//models",
+        "/v1/models/",
+        "/v1/./models",
+        "/v1/x/../models",
+        "/%76%31/models",
+        "/v1%2fmodels",
+        "/v1/models%00",
+        "/v1/models%20",
+        "/v1/models;x",
+        "/V1/models",
+        "/v1/Models",
+        "/health/",
+        "/health%2f",
+        "//health",
+        "/HEALTH",
+        "/%68ealth",
+        "/health/../v1/models",
+        "/metrics/",
+        "/metricsx",
+        "/v1/responses/",
+        "/v1/responses/a%2fb",
+        "/v1/responses/..",
+        "/v1/models%C3%A4",
+        "*",
+        "/",
+    ],
+)
+def test_another_spelling_is_another_route_even_for_an_admin(door: Door, target: str):
+    request = f"GET {target} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {door.root}\r\n\r\n".encode()
+    before = len(door.engine.seen)
+    assert door.raw(request).startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))
+    assert len(door.engine.seen) == before
+
+
+def test_the_absolute_form_opens_nothing(door: Door):
+    request = b"GET http://a/v1/models HTTP/1.1\r\nhost: a\r\n\r\n"
+    assert door.raw(request).startswith((b"HTTP/1.1 404", b"HTTP/1.1 401"))
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE"])
+def test_methods_that_the_catalogue_does_not_name_do_not_exist(door: Door, method: str):
+    for path in ("/health", "/v1/chat/completions", "/metrics"):
+        assert door.ask(door.root, method, path).status_code == 404
+
+
+def test_the_query_decides_nothing(door: Door):
+    assert door.ask(door.ann, "GET", "/v1/models?x=/health").status_code == 200
+    assert door.ask(None, "GET", "/v1/models?/health").status_code == 401
+
+
+def test_client_headers_that_steer_the_engine_are_dropped(door: Door):
+    steering = {
+        "x-vllm-priority": "-9",
+        "x-data-parallel-rank": "1",
+        "x-session-id": "s",
+        "endpoint-load-metrics-format": "JSON",
+        "x-amzn-sagemaker-adapter-identifier": "other-model",
+        "x-ds-user": "u:root",
+    }
+    response = door.ask(door.olga, headers={**steering, "x-request-id": "mine", "x-harmless": "kept"})
+    seen = door.seen(response)
+    names = [name for name, _ in seen.headers]
+    assert {name.encode() for name in steering}.isdisjoint(names)
+    assert b"authorization" not in names
+    assert b"x-harmless" in names
+    assert names.count(b"x-request-id") == 1
+    assert seen.id != "mine"
+
+
+def test_every_answer_carries_our_request_id_once(door: Door):
+    for response in (
+        door.ask(door.olga),
+        door.ask(None),
+        door.ask(None, "GET", "/health"),
+        door.ask(None, "GET", "/nothing"),
+    ):
+        (request_id,) = response.headers.get_list("x-request-id")
+        assert len(request_id) == 26
+
+
+def test_health_is_asked_for_nothing_and_leaves_no_record(door: Door):
+    response = door.ask(None, "GET", "/health")
+    assert response.status_code == 200
+    assert door.records_of(response) == []
+
+
+def test_a_refusal_of_a_body_that_was_not_read_closes_the_connection(door: Door):
+    assert door.ask(None).headers["connection"] == "close"
+    assert "connection" not in door.ask(door.ann, "POST").headers
+    assert "connection" not in door.ask(None, "GET", "/v1/models").headers
+
+
+def test_the_error_names_type_and_code(door: Door):
+    assert json.loads(door.ask(door.ann).text) == {
+        "error": {
+            "message": "This token may not do that.",
+            "type": "permission_error",
+            "param": None,
+            "code": "forbidden",
+        }
+    }
