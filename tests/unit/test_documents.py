@@ -20,7 +20,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
-COMMAND = re.compile(r"^(?:[$#] |sudo (?:-u \S+ )?|[A-Z_]+=\S+ )*((?:deepseek-local|make)(?: .*)?)$")
+COMMAND = re.compile(r"^(?:[$#] |sudo (?:-u \S+ )?|[A-Z_]+=\S+ )*(?:\S*/)?((?:deepseek-local|make)(?: .*)?)$")
 
 
 def page_name(path: Path) -> str:
