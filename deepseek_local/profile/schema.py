@@ -133,9 +133,9 @@ class Engine(Section):
     enforce_eager: bool = False
     """Skip compilation and CUDA graphs: slower, but starts quickly; required on CPU."""
     extra_arguments: tuple[str, ...] = ()
-    """Further engine arguments as `--flag=value` or `--flag`; only those in the allow-list of `engine.args` are accepted."""
+    """Further engine arguments as `--flag=value` or `--flag`; only those that the reference of engine arguments lists are accepted."""
     environment: dict[str, str] = Field(default_factory=dict)
-    """Further environment variables for the engine; only the prefixes listed in `engine.environment` are accepted."""
+    """Further environment variables for the engine; only those that the reference of the environment lists are accepted."""
     start_timeout_seconds: int = Field(default=1800, ge=10, le=86_400)
     """How long loading may take before the start counts as failed."""
     drain_timeout_seconds: int = Field(default=120, ge=0, le=3600)

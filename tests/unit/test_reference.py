@@ -14,7 +14,8 @@ from deepseek_local.audit.record import ENVELOPE_KEYS, Kind
 from deepseek_local.cli import main
 from deepseek_local.errors import ExitCode
 from deepseek_local.gateway import documents, outcome, records, refusal
-from deepseek_local.profile.schema import Profile
+from deepseek_local.profile.rules import RULES
+from deepseek_local.profile.settings import settings
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "deepseek_local"
@@ -88,9 +89,11 @@ def test_every_variable_of_the_program_is_listed(language):
 
 
 @in_both_languages
-def test_every_section_of_a_profile_has_a_chapter(language):
+def test_every_setting_and_every_rule_of_a_profile_is_explained(language):
     text = page(language, "reference/profile.md")
-    assert [name for name in Profile.model_fields if f"`{name}`" not in text] == []
+    assert missing(text, [setting.key for setting in settings()]) == []
+    assert missing(text, [setting.twin for setting in settings() if setting.twin]) == []
+    assert missing(text, [rule.id for rule in RULES]) == []
 
 
 @in_both_languages
