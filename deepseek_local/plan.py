@@ -118,8 +118,8 @@ def _processes(profile: Profile) -> Iterator[Finding]:
     count = profile.engine.tensor_parallel_size * profile.engine.pipeline_parallel_size
     if profile.hardware.vendor is Vendor.CPU and count > 1:
         yield Note(
-            f"{count} processes compute on one CPU: unless engine.environment sets VLLM_CPU_OMP_THREADS_BIND (such as "
-            "'0-3|4-7'), their threads are not bound to cores and compete"
+            f"{count} processes compute: the engine gives each a NUMA node and does not start with fewer nodes; then set "
+            "VLLM_CPU_OMP_THREADS_BIND in engine.environment to the cores of each, such as '0-3|4-7'"
         )
 
 

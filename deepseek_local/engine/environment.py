@@ -97,9 +97,8 @@ def _defaults(plan: Plan) -> dict[str, str]:
         # All workers are on this host, so their channels need no interface but the loopback.
         defaults |= {"VLLM_HOST_IP": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}
     if plan.profile.hardware.vendor is Vendor.CPU:
-        # `auto` wants a NUMA node for each process; unbound threads are slower, but start everywhere.
-        alone = engine.tensor_parallel_size * engine.pipeline_parallel_size == 1
-        defaults["VLLM_CPU_OMP_THREADS_BIND"] = "auto" if alone else "nobind"
+        # Cores of a NUMA node for each process. Unbound, the threads of several would spin for the same cores.
+        defaults["VLLM_CPU_OMP_THREADS_BIND"] = "auto"
     return defaults
 
 

@@ -120,10 +120,12 @@ def test_workers_of_one_host_talk_over_the_loopback(planned):
     assert "VLLM_HOST_IP" not in environment.build(planned("a100x8"), {})
 
 
-def test_threads_on_cpu_are_bound_only_for_a_single_process(planned):
+def test_threads_on_cpu_are_bound(planned):
     assert environment.build(planned("cpu-demo"), {})["VLLM_CPU_OMP_THREADS_BIND"] == "auto"
-    pair = planned("cpu-demo", "engine.tensor_parallel_size=3")
-    assert environment.build(pair, {})["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
+    assert (
+        environment.build(planned("cpu-demo"), {"VLLM_CPU_OMP_THREADS_BIND": "0-3"})["VLLM_CPU_OMP_THREADS_BIND"]
+        == "0-3"
+    )
     assert "VLLM_CPU_OMP_THREADS_BIND" not in environment.build(planned("a100x1"), {})
 
 
