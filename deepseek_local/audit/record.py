@@ -15,19 +15,28 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     cseq    the sender's count of its records, from 1; a hole proves that one was lost on the way. 0 in the sequencer's own
     kind    what happened, one of `Kind`
 
-**Fields**, written by the sender; a value that had to be altered for safe reading is named in `clip` (see `audit.clip`):
+**Fields**, written by the sender, each only where it is known; one whose value had to be altered for safe reading is named in `clip`
+(see `audit.clip`). A name means the same in every kind:
 
-    req     request id; ties `decision` and `outcome`         dec     `allow` or `deny`
-    sub     {id, src, key | fp, iss}: who, and how proved     rule    rule that decided, or why none was asked
-    ip      address of the peer                               pol     digest of the policy, `sha256:…`
-    act     casbin action                                     prompt  {hmac, bytes, msgs}: keyed digest of the body, never its text
-    obj     casbin resource                                   status  HTTP status of the answer
-    attr    {model, stream, n, max_tokens, …}: what was       usage   {prompt, completion}: tokens
-            asked, as far as the policy may use it            bytes   length of the answer
-                                                              ms      duration;  aborted  the client left early
+    req     request id; ties `decision` and `outcome`
+    ip      address of the peer
+    route   method and path
+    sub     {id, src, kid}: who, how that was proved, and the public part of the credential
+    act     casbin action, or what was done
+    obj     casbin resource, or what it was done to
+    attr    what was asked for, as far as a policy may use it: {model, stream, n, max_tokens, …}
+    prompt  {hmac, bytes}: keyed digest and length of the request body, never its text
+    dec     `allow` or `deny`
+    rule    the rule that decided
+    pol     digest of the policy in force
+    reason  why something was refused or ended
+    status  HTTP status of the answer
+    bytes   length of the answer, sent in as many `chunks`
+    tokens  {in, out}: what the engine computed
+    aborted the answer did not get to its end; `duration_us` after the decision
 
-The sequencer's own fields: `recovery` {segment, offset, length, sha256} names the torn tail it passed over; `segment_sealed` {segment,
-bytes, sha256, records, first, last} closes a segment; `clock_step` {step_ns} tells how far the wall clock moved; `client_hello` {uid, gid};
+The sequencer's own fields: `recovery` {segment, offset, length, digest} names the torn tail it passed over; `segment_sealed` {segment,
+bytes, digest, records, first, last} closes a segment; `clock_step` {step_ns} tells how far the wall clock moved; `client_hello` {uid, gid};
 `stop` {reason}. Digests carry their algorithm (`sha256:`; `sm3:` is reserved).
 """
 

@@ -175,6 +175,13 @@ def test_after_a_boot_the_clocks_cannot_be_compared(desk):
     assert desk.kinds(2) == ["segment_sealed", "start"]
 
 
+def test_an_unreadable_time_is_named(desk):
+    desk.close(desk.open())
+    desk.segment(1).write_bytes(desk.segment(1).read_bytes().replace(b"2026-11-24", b"2026-13-24"))
+    with pytest.raises(AuditError, match="audit record 0 has an unreadable time"):
+        desk.open()
+
+
 def test_two_logs_cannot_be_open_on_one_directory(desk):
     desk.open()
     with pytest.raises(AuditError, match=r"another audit sequencer writes to .*audit: stop it first"):
