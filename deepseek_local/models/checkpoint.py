@@ -115,12 +115,27 @@ def _refuse_dangling_links(path: Path) -> None:
 def _refuse_code(path: Path, config: dict[str, object]) -> None:
     code = sorted(str(file.relative_to(path)) for file in path.rglob("*.py"))
     if code:
-        raise ModelError(f"it brings code of its own ({', '.join(code)}), which is never run; delete these files")
-    if "auto_map" in config:
         raise ModelError(
-            "its config.json names code to load ('auto_map'), which is never run; delete that key if vLLM has a class for "
-            "this architecture"
+            f"it brings code of its own ({', '.join(code)}), which is never run; move these files elsewhere: vLLM has its own "
+            "classes for DeepSeek's architectures"
         )
+    # DeepSeek's own checkpoints name their classes in `auto_map`; without the files that is harmless. With `--` it names another
+    # repository, whose code would come from a cache.
+    elsewhere = [name for name in _strings(config.get("auto_map")) if "--" in name]
+    if elsewhere:
+        raise ModelError(
+            f"its config.json names code in another repository (auto_map: {elsewhere[0]!r:.128}), which is never run; delete 'auto_map' "
+            "there if vLLM has a class for this architecture"
+        )
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Return all texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _strings(part)
 
 
 def _refuse_missing_weights(path: Path) -> None:

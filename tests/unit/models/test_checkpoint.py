@@ -110,9 +110,17 @@ def test_code_is_refused_by_name_wherever_it_lies(directory, name):
     assert name in refusal(directory)
 
 
-def test_a_configuration_that_names_code_is_refused(directory):
-    (directory / "config.json").write_text(json.dumps(CONFIG | {"auto_map": {"AutoConfig": "x.Y"}}))
-    assert "auto_map" in refusal(directory)
+def test_a_configuration_that_names_code_of_another_repository_is_refused(directory):
+    auto_map = {"AutoTokenizer": [None, "someone/else--tokenization.Tokenizer"]}
+    (directory / "config.json").write_text(json.dumps(CONFIG | {"auto_map": auto_map}))
+    assert "someone/else--tokenization.Tokenizer" in refusal(directory)
+
+
+def test_a_configuration_may_name_code_that_was_taken_away(directory):
+    (directory / "config.json").write_text(
+        json.dumps(CONFIG | {"auto_map": {"AutoConfig": "configuration_deepseek.X"}})
+    )
+    assert inspect(directory).path == directory
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "consolidated.00.pth", "model.pt"])
