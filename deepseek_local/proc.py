@@ -42,10 +42,6 @@ class Child:
         if self._process.returncode is None:
             self._process.terminate()
 
-    def terminate_group(self) -> None:
-        """Ask the process and everything that it started to end."""
-        self._signal_group(signal.SIGTERM)
-
     def kill_group(self) -> None:
         """End the process and everything that it started, at once."""
         self._signal_group(signal.SIGKILL)

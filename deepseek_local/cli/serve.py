@@ -14,6 +14,7 @@ from deepseek_local import serve
 from deepseek_local.cli import render
 from deepseek_local.cli.options import format_option, home_option, profile_option, set_option, verbose_option
 from deepseek_local.cli.render import Format
+from deepseek_local.doctor.finding import Severity
 from deepseek_local.serve import Prepared
 from deepseek_local.supervisor.state import State
 
@@ -43,8 +44,12 @@ def command(
 ) -> None:
     """Start the engine behind the front door and keep it running until Ctrl-C or SIGTERM."""
     prepared = serve.prepare(profile, home, model=model, sets=sets, host_environment=os.environ)
-    for text in (*(f"note: {text}" for text in prepared.plan.notes), *map(str, prepared.findings)):
-        render.note(text)
+    for note in prepared.plan.notes:
+        render.note(f"note: {note}")
+    for finding in prepared.findings:
+        # What stops the start is told by the error that it ends with.
+        if dry_run or finding.severity is Severity.WARNING:
+            render.note(str(finding))
     if dry_run:
         render.result(output, _data(prepared), _command_line(prepared))
         return

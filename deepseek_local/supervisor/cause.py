@@ -62,6 +62,12 @@ def explain(code: int, lines: Sequence[str]) -> str:
     return f"{ending}, without an error in its log"
 
 
+def explain_by_last_line(code: int, lines: Sequence[str]) -> str:
+    """Say the same of a process of our own, whose last line is its error."""
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return f"{describe_exit(code)}: {_tidy(last, ())}" if code > 0 and last else describe_exit(code)
+
+
 def last_error(lines: Sequence[str]) -> str | None:
     """Return the last line that names an error and is not only a consequence of another one; None when there is none."""
     wrapper: str | None = None

@@ -8,13 +8,16 @@ moved aside before a start, so that the disk does not fill over many of them.
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from deepseek_local import proc
 from deepseek_local.errors import LaunchError
-from deepseek_local.supervisor import cause
 from deepseek_local.supervisor.waiting import until
+
+Explain = Callable[[int, Sequence[str]], str]
+"""Says how and why a child ended, from its exit code and what it wrote."""
 
 _LARGEST_LOG = 64 * 1024 * 1024
 _LAST_BYTES = 256 * 1024
@@ -39,19 +42,19 @@ class Tail:
 
 
 class Supervised:
-    """A running child with a name for people."""
+    """A running child."""
 
-    def __init__(self, name: str, command: proc.Command, child: proc.Child, log_offset: int) -> None:
-        self.name = name
+    def __init__(self, command: proc.Command, child: proc.Child, log_offset: int, explain: Explain) -> None:
         self.pid = child.pid
+        self._explain = explain
         self._log = command.output
         self._log_offset = log_offset
         self._child = child
         self._started = time.monotonic()
 
     @classmethod
-    async def start(cls, name: str, command: proc.Command) -> "Supervised":
-        """Start the child. Raises `LaunchError` when it cannot be started."""
+    async def start(cls, name: str, command: proc.Command, explain: Explain) -> "Supervised":
+        """Start the child; `explain` reads its log when it is dead. Raises `LaunchError` when it cannot be started."""
         try:
             offset = _make_room(command.output)
             child = await proc.spawn(command)
@@ -59,7 +62,7 @@ class Supervised:
             raise LaunchError(
                 f"the {name} could not be started ({command.argv[0]}, log {command.output}): {error}"
             ) from error
-        return cls(name, command, child, offset)
+        return cls(command, child, offset, explain)
 
     def lived_seconds(self) -> float:
         """Return the time since the start."""
@@ -72,7 +75,7 @@ class Supervised:
     async def wait(self) -> str:
         """Wait for the end and say how and why it came."""
         code = await self._child.wait()
-        return f"{cause.explain(code, self._last_lines())} (log: {self._log})"
+        return f"{self._explain(code, self._last_lines())} (log: {self._log})"
 
     async def stop(self, grace_seconds: float) -> None:
         """Ask the child to end, wait, and end whatever is left of it and of what it started; the children of a child that died too."""

@@ -24,15 +24,19 @@ _PAUSE_SECONDS = 0.1
 
 
 async def drain(engine: Supervised, door: FrontDoor, drain_file: Path, drain_seconds: float) -> None:
-    """Refuse new requests, let the running ones finish, and end the engine. Raises `OSError` if the file cannot be made."""
-    _refuse_from_now_on(drain_file)
-    if not await _refusing(door):
+    """Refuse new requests, let the running ones finish, and end the engine."""
+    if not (_refuse_from_now_on(drain_file) and await _refusing(door)):
         _log.warning("the front door did not confirm that it refuses new requests; the engine is stopped all the same")
     await engine.stop(drain_seconds + MARGIN_SECONDS)
 
 
-def _refuse_from_now_on(drain_file: Path) -> None:
-    drain_file.touch(mode=0o640)
+def _refuse_from_now_on(drain_file: Path) -> bool:
+    try:
+        drain_file.touch(mode=0o640)
+    except OSError as error:
+        _log.warning("%s cannot be created (%s), so new requests are not refused", drain_file, error.strerror)
+        return False
+    return True
 
 
 async def _refusing(door: FrontDoor) -> bool:

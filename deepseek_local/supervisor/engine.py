@@ -6,10 +6,12 @@ started it is there to read why; later lives are followed by another one, after 
 """
 
 import logging
+import time
 from collections.abc import Callable
 
 from deepseek_local.errors import LaunchError
-from deepseek_local.supervisor import sockets
+from deepseek_local.supervisor import cause, sockets
+from deepseek_local.supervisor.activity import Activity
 from deepseek_local.supervisor.backoff import Backoff
 from deepseek_local.supervisor.children import Supervised
 from deepseek_local.supervisor.deployment import Deployment
@@ -57,51 +59,47 @@ class EngineKeeper:
     async def keep(self) -> None:
         """Return when a stop was asked for and done. Raises `LaunchError` if the first life never became ready."""
         backoff = Backoff()
-        while True:
-            engine = await self._start()
+        while not self._stop.requested:
+            began = time.monotonic()
             try:
-                ended = await self._live(engine)
-            finally:
-                await self._end(engine)
+                ended = await self._live()
+            except LaunchError as error:
+                ended = str(error)
             if ended is None:
                 return
             if not self._announced:
                 raise LaunchError(f"the engine did not become ready: {ended}")
-            await self._pause(ended, backoff.after(engine.lived_seconds()))
-            if self._stop.requested:
-                return
+            await self._pause(ended, backoff.after(time.monotonic() - began))
 
     def kill(self) -> None:
         """End the engine at once."""
         if self._engine is not None:
             self._engine.kill()
 
-    async def _start(self) -> Supervised:
+    async def _live(self) -> str | None:
+        """Go through one life; return why it ended, or None when a stop was asked for. Raises `LaunchError` like `_serve`."""
         self._proven = False
         if self._deployment.front_socket is not None:
             sockets.remove_dead(self._deployment.front_socket)
         self._notifier.status("starting the engine")
         await self._journal.note("engine_start")
-        self._engine = await Supervised.start("engine", self._deployment.engine)
-        return self._engine
-
-    async def _live(self, engine: Supervised) -> str | None:
-        """Go through one life; return why it ended, or None when a stop was asked for."""
-        winner, ended = await race(self._stop.wait(), engine.wait(), self._serve(engine))
-        return ended if winner else None
+        self._engine = engine = await Supervised.start("engine", self._deployment.engine, cause.explain)
+        try:
+            winner, ended = await race(self._stop.wait(), engine.wait(), self._serve(engine))
+            return ended if winner else None
+        finally:
+            await self._end(engine)
 
     async def _serve(self, engine: Supervised) -> str:
-        """Prove the engine, open it to clients and watch it; return what is wrong with it."""
-        try:
-            await self._prove(engine)
-            await self._open(engine)
-        except LaunchError as error:
-            return str(error)
-        return await watch(self._door, self._deployment.rhythm, self._heart)
+        """
+        Prove the engine, open it to clients and watch it; return what is wrong with it.
 
-    async def _prove(self, engine: Supervised) -> None:
+        Raises `LaunchError` when it cannot be proven or opened.
+        """
         loading = Loading(engine)
         await race(wait_until_ready(self._door, self._deployment.times.start_seconds, loading.report), loading.follow())
+        await self._open(engine)
+        return await watch(self._door, self._deployment.rhythm, self._heart, Activity(engine.tail()))
 
     async def _open(self, engine: Supervised) -> None:
         if self._deployment.front_socket is not None:
@@ -112,8 +110,8 @@ class EngineKeeper:
         self._notifier.ready(f"serving {self._deployment.state.model} at {self._deployment.state.url}")
         _log.info("ready after %.1f s", engine.lived_seconds())
         if not self._announced:
-            self._announced = True
             self._announce()
+            self._announced = True
 
     async def _end(self, engine: Supervised) -> None:
         """End what is left of the engine: by draining what still serves, gently what has served, at once what never should."""

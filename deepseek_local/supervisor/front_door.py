@@ -26,6 +26,10 @@ class ProbeError(LaunchError):
     """The front door or the engine did something that it must not do."""
 
 
+class SlowError(ProbeError):
+    """The answer did not come in time; that may be a hung engine, or one with much to do."""
+
+
 class NotNowError(LaunchError):
     """The front door did not answer, or answered that it cannot serve now; asking again later may help."""
 
@@ -88,7 +92,7 @@ class FrontDoor:
             async with self._address.async_client(self._answer) as client:
                 response = await client.post(CHAT, headers=self._headers(), json=self._canary.request())
         except httpx.TimeoutException as error:
-            raise ProbeError(f"the golden question was not answered within {self._answer.read:g} s") from error
+            raise SlowError(f"the golden question was not answered within {self._answer.read:g} s") from error
         except httpx.HTTPError as error:
             raise NotNowError(f"POST {CHAT} failed ({_reason(error)})") from error
         if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:

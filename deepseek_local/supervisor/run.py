@@ -1,6 +1,7 @@
 """One `serve` from start to end: first the audit sequencer, then the engine; at the end the engine first, then the sequencer."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from deepseek_local.audit.client import AuditClient
@@ -14,6 +15,8 @@ from deepseek_local.supervisor.notify import Notifier
 from deepseek_local.supervisor.sequencer import SequencerKeeper
 from deepseek_local.supervisor.stop import Stop
 
+_log = logging.getLogger(__name__)
+
 _RECORD_SECONDS = 5.0
 
 
@@ -24,48 +27,44 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
     Raises `LaunchError` when something does not start.
     """
     deployment.drain_file.unlink(missing_ok=True)
-    sequencer = SequencerKeeper(deployment)
-    try:
-        await sequencer.start()
-        sequencer.keep()
-        await _run_engine(deployment, sequencer, notifier, announce)
-    finally:
-        await sequencer.stop()
-        deployment.state_file.unlink(missing_ok=True)
-        deployment.drain_file.unlink(missing_ok=True)
-
-
-async def _run_engine(
-    deployment: Deployment, sequencer: SequencerKeeper, notifier: Notifier, announce: Callable[[], None]
-) -> None:
     client = AuditClient(deployment.audit_socket, _RECORD_SECONDS)
     journal = Journal(client, deployment.profile)
-    await _open_journal(journal)
+    sequencer = SequencerKeeper(deployment)
+    stop = Stop()
     heart = Heart(notifier)
     beating = asyncio.create_task(heart.beat())
 
     def ready() -> None:
-        state.write(deployment.state_file, deployment.state)
+        _write_state(deployment)
         announce()
 
-    def kill() -> None:
-        engine.kill()
-        sequencer.kill()
-
-    stop = Stop(kill)
     engine = EngineKeeper(deployment, stop, heart=heart, notifier=notifier, journal=journal, announce=ready)
-    stop.listen()
+    stop.listen(at_once=(engine.kill, sequencer.kill))
     try:
+        await sequencer.start()
+        sequencer.keep()
+        await _open(journal)
         await engine.keep()
         await journal.note("serve_stop")
     finally:
         beating.cancel()
         client.close()
+        await sequencer.stop()
+        deployment.state_file.unlink(missing_ok=True)
+        deployment.drain_file.unlink(missing_ok=True)
+        _log.info("everything has stopped")
 
 
-async def _open_journal(journal: Journal) -> None:
+async def _open(journal: Journal) -> None:
     """Write the first record, so that nothing starts whose traces could not be kept."""
     try:
         await journal.record("serve_start")
     except AuditError as error:
         raise LaunchError(f"the audit log takes no record, so nothing is started: {error}") from error
+
+
+def _write_state(deployment: Deployment) -> None:
+    try:
+        state.write(deployment.state_file, deployment.state)
+    except OSError as error:
+        raise LaunchError(f"{deployment.state_file} cannot be written ({error.strerror}); free some space") from error

@@ -9,7 +9,7 @@ import contextlib
 import logging
 
 from deepseek_local.errors import LaunchError
-from deepseek_local.supervisor import sockets
+from deepseek_local.supervisor import cause, sockets
 from deepseek_local.supervisor.backoff import Backoff
 from deepseek_local.supervisor.children import Supervised
 from deepseek_local.supervisor.deployment import Deployment
@@ -33,7 +33,7 @@ class SequencerKeeper:
     async def start(self) -> None:
         """Start it and return when it accepts connections. Raises `LaunchError`."""
         sockets.remove_dead(self._socket)
-        self._child = child = await Supervised.start("audit sequencer", self._command)
+        self._child = child = await Supervised.start("audit sequencer", self._command, cause.explain_by_last_line)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 winner, said = await race(child.wait(), self._until_it_answers())

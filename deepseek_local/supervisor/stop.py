@@ -15,9 +15,9 @@ _log = logging.getLogger(__name__)
 class Stop:
     """The wish to stop, and how urgent it is."""
 
-    def __init__(self, at_once: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self._requested = asyncio.Event()
-        self._at_once = at_once
+        self._at_once: tuple[Callable[[], None], ...] = ()
 
     @property
     def requested(self) -> bool:
@@ -37,8 +37,9 @@ class Stop:
         except TimeoutError:
             return
 
-    def listen(self) -> None:
-        """Take over the signals of this process."""
+    def listen(self, at_once: tuple[Callable[[], None], ...]) -> None:
+        """Take over the signals of this process; `at_once` is what a second SIGINT calls."""
+        self._at_once = at_once
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._request, signal.SIGTERM)
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
@@ -52,5 +53,6 @@ class Stop:
     def _interrupt(self) -> None:
         if self.requested:
             _log.warning("second SIGINT: stopping at once")
-            self._at_once()
+            for kill in self._at_once:
+                kill()
         self._request(signal.SIGINT)

@@ -14,7 +14,7 @@ QUICK = (
     "gateway.listen=unix",
     "observability.health_seconds=0.2",
     "observability.canary_seconds=1",
-    "observability.canary_timeout_seconds=2",
+    "observability.canary_timeout_seconds=1",
     "engine.drain_timeout_seconds=20",
 )
 

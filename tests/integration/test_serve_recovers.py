@@ -25,12 +25,13 @@ def set_fault(served: Served, fault: str) -> None:
 
 def again(served: Served, cause: Callable[[], None], reason: str) -> None:
     """Cause a fault and wait until it is over: another engine process, ready, after a log line with the reason."""
-    old, ready = served.engine, served.said.count("ready after")
+    old, ready, processes = served.engine, served.said.count("ready after"), len(served.processes())
     cause()
     served.until_ready(count=ready + 1)
     assert reason in served.said
     assert served.engine != old
     assert not lives(old)
+    assert len(served.processes()) == processes
     assert status(served) == 200
 
 
@@ -61,7 +62,7 @@ def test_a_hung_engine_is_restarted(recovering: Served) -> None:
         recovering.until_said("failed (2 of 2)")
         set_fault(recovering, "")
 
-    again(recovering, hang, "the golden question was not answered within 2 s")
+    again(recovering, hang, "the golden question was not answered within 1 s")
 
 
 def test_an_engine_that_answers_garbage_is_restarted(recovering: Served) -> None:

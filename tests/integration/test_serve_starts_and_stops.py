@@ -3,10 +3,12 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
-from served import lives, until
+from served import Served, lives, short_directory, until
 
 pytestmark = pytest.mark.integration
 
@@ -70,8 +72,7 @@ def test_sigterm_lets_streams_finish_and_refuses_new_requests(serve) -> None:
     assert served.exit_code() == 0
     assert served.processes() == ()
     assert sorted(path.name for path in (served.home / "run").iterdir()) == []
-    log = "".join(path.read_text() for path in sorted((served.home / "audit").iterdir()))
-    assert '"act":"serve_stop"' in log
+    assert '"act":"serve_stop"' in audit(served)
 
 
 def test_a_second_ctrl_c_stops_at_once_even_an_engine_that_ignores_sigterm(serve) -> None:
@@ -90,6 +91,33 @@ def test_engine_and_sequencer_end_with_a_supervisor_that_was_killed(serve) -> No
     engine, sequencer = served.engine, served.sequencer
     served.process.kill()
     until(lambda: not lives(engine) and not lives(sequencer), "the end of the children")
+
+
+def test_a_sequencer_that_cannot_open_its_log_ends_the_start_with_its_reason(serve) -> None:
+    with short_directory() as home:
+        (home / "audit").mkdir()
+        (home / "audit" / "segment-000001.jsonl").mkdir()
+        served = serve(home=home)
+        assert served.exit_code() == 1
+        assert "the audit sequencer did not start: exit code 1: " in served.said
+        assert "segment-000001.jsonl" in served.said
+        assert served.processes() == ()
+
+
+def test_ctrl_c_ends_a_chat_and_aborts_its_stream(serve) -> None:
+    served = serve()
+    served.until_ready()
+    (served.model / "tick.txt").write_text("x")
+    command = [sys.executable, "-m", "deepseek_local", "chat", "--home", str(served.home), "hello"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as chat:
+        assert chat.stdout.read(6) == "word1 "
+        chat.send_signal(signal.SIGINT)
+        assert (chat.stdout.read(), chat.stderr.read().strip(), chat.wait(10)) == ("\n", "", 130)
+    until(lambda: '"aborted":true' in audit(served), "the record of the abort")
+
+
+def audit(served: Served) -> str:
+    return "".join(path.read_text() for path in sorted((served.home / "audit").iterdir()))
 
 
 def test_a_second_serve_in_the_same_home_is_refused_and_the_first_goes_on(serve) -> None:

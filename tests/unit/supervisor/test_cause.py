@@ -106,5 +106,12 @@ def test_a_memory_error_comes_with_the_setting_to_change(log: str, remedy: str) 
     assert remedy in explain(1, log)
 
 
+def test_of_our_own_processes_the_last_line_is_the_cause() -> None:
+    lines = ["audit log /x", "cannot open /x: Permission denied; check its owner", ""]
+    assert cause.explain_by_last_line(1, lines) == "exit code 1: cannot open /x: Permission denied; check its owner"
+    assert cause.explain_by_last_line(-signal.SIGKILL, lines) == "killed by SIGKILL"
+    assert cause.explain_by_last_line(1, []) == "exit code 1"
+
+
 def test_a_long_line_is_clipped() -> None:
     assert len(explain(1, f"ValueError: {'x' * 5000}")) < 500

@@ -1,13 +1,17 @@
 import asyncio
 import json
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from deepseek_local.errors import LaunchError
 from deepseek_local.models.card import Golden
+from deepseek_local.supervisor.activity import Activity
 from deepseek_local.supervisor.address import Address
 from deepseek_local.supervisor.canary import Canary
+from deepseek_local.supervisor.children import Tail
 from deepseek_local.supervisor.front_door import FrontDoor
 from deepseek_local.supervisor.heart import Heart
 from deepseek_local.supervisor.notify import Notifier
@@ -92,10 +96,12 @@ def test_a_front_door_that_never_answers_well_ends_the_start(web, reply) -> None
         wait(web(good(reply, health=reply(503))), timeout_seconds=0)
 
 
-def watched(url: str, heart: Heart | None = None) -> str:
+def watched(url: str, heart: Heart | None = None, log: Path = Path("/dev/null"), canary_seconds: float = 5) -> str:
+    asked = FrontDoor(Address.parse(url), Canary("demo", TOKEN, GOLDEN), probe_seconds=5, canary_seconds=canary_seconds)
+
     async def limited() -> str:
         async with asyncio.timeout(10):
-            return await watch(door(url), Rhythm(0.01, 0.01), heart or Heart(Notifier.of({})))
+            return await watch(asked, Rhythm(0.01, 0.01), heart or Heart(Notifier.of({})), Activity(Tail(log, 0)))
 
     return asyncio.run(limited())
 
@@ -131,6 +137,32 @@ def test_a_question_that_met_503_says_nothing_about_the_engine(web, reply) -> No
 
     watched(web(good(reply, completions=completions)))
     assert len(asked) == 7
+
+
+COMPUTES = (
+    "INFO [loggers.py:302] Engine 000: Avg prompt throughput: 0.0 tokens/s, Avg generation throughput: 18.3 tokens/s\n"
+)
+IDLES = COMPUTES.replace("18.3", "0.0")
+
+
+@pytest.mark.parametrize(("line", "asked_before_restart"), [(IDLES, 2), (COMPUTES, 5)])
+def test_a_late_answer_of_a_busy_engine_is_no_verdict(
+    web, reply, tmp_path: Path, line: str, asked_before_restart: int
+) -> None:
+    log = tmp_path / "engine.log"
+    log.write_text("")
+    asked = []
+
+    def completions(request):
+        asked.append(request)
+        if len(asked) <= 3:
+            log.write_text(log.read_text() + line)
+        time.sleep(0.1)
+        return reply(chunks=completion("Paris"))
+
+    url = web(good(reply, completions=completions))
+    assert "was not answered within 0.05 s" in watched(url, log=log, canary_seconds=0.05)
+    assert len(asked) == asked_before_restart
 
 
 def test_the_heart_stops_while_a_probe_fails(web, reply) -> None:

@@ -38,7 +38,7 @@ class Engine:
             await asyncio.sleep(3600)
         if scope["path"] == "/v1/chat/completions":
             request = json.loads((await receive())["body"])
-            await (self._stream(send) if request.get("stream") else self._whole(send))
+            await (self._stream(receive, send) if request.get("stream") else self._whole(send))
         else:
             await self._answer(send, {"data": [{"id": "demo"}]})
 
@@ -49,12 +49,17 @@ class Engine:
         text = "is is is France France France" if self.fault == "garbage" else GOLDEN
         await self._answer(send, {"choices": [{"message": {"role": "assistant", "content": text}}]})
 
-    async def _stream(self, send) -> None:
-        """Write a word each time the file `tick.txt` grows by a byte; so a test decides how long a stream lasts."""
+    async def _stream(self, receive, send) -> None:
+        """
+        Write a word each time the file `tick.txt` grows by a byte, so that a test decides how long a stream lasts.
+
+        Like vLLM, notice that the client has left.
+        """
+        left = asyncio.ensure_future(receive())
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
         ticks = self._fault.with_name("tick.txt")
         sent = 0
-        while sent < 3:
+        while sent < 3 and not left.done():
             if ticks.exists() and ticks.stat().st_size > sent:
                 sent += 1
                 event = {"choices": [{"delta": {"content": f"word{sent} "}}]}
@@ -62,7 +67,9 @@ class Engine:
                     {"type": "http.response.body", "body": f"data: {json.dumps(event)}\n\n".encode(), "more_body": True}
                 )
             await asyncio.sleep(0.01)
-        await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
+        if not left.done():
+            left.cancel()
+            await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
 
     async def _answer(self, send, body: object, status: int = 200) -> None:
         content = json.dumps(body).encode()
