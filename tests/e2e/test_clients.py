@@ -80,7 +80,7 @@ def chat(deployment, *arguments: str, **options: object) -> subprocess.Completed
 
 
 def test_the_terminal_answers_with_paris(deployment) -> None:
-    done = chat(deployment, "--temperature", "0", QUESTION)
+    done = chat(deployment, QUESTION)
     assert (done.stdout, done.stderr, done.returncode) == (f"{ANSWER}\n", "", 0)
 
 
