@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from deepseek_local.audit import record
+from deepseek_local.audit import plain, record
 from deepseek_local.audit.clip import FLAG, clean
 from deepseek_local.audit.record import Kind
 from deepseek_local.errors import AuditError
@@ -53,7 +53,7 @@ _answers = msgspec.json.Decoder(Answer)
 def body(kind: str, fields: Mapping[str, object]) -> bytes:
     """Check and clean what a client wants to record, and return its line but for `cseq`. Raises `AuditError`."""
     record.check(kind, fields)
-    encoded = _encoder.encode({"kind": kind, **clean(fields)})
+    encoded = _encode_plain({"kind": kind, **fields}) or _encoder.encode({"kind": kind, **clean(fields)})
     # A cseq has at most 19 digits; it and its key stay below 32 bytes.
     if len(encoded) > LINE_LIMIT - 32:
         raise AuditError(
@@ -70,16 +70,13 @@ def request(cseq: int, encoded: bytes) -> bytes:
 def parse_request(line: bytes) -> Request:
     """Read a client's line, without its newline. Raises `AuditError`."""
     check_length(line)
-    try:
-        fields = _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise AuditError(f"a line is not a JSON object: {error}") from error
+    fields = plain.members(line) or _decode_and_clean(line)
     cseq, kind = fields.pop("cseq", None), fields.pop("kind", None)
     if type(cseq) is not int or not 0 < cseq < 2**63:
         raise AuditError("a line has no cseq between 1 and 2**63; count the records of the process from 1")
     if not isinstance(kind, str):
         raise AuditError("a line has no kind; say in text what happened")
-    return Request(cseq, record.check(kind, fields), _fitting(fields))
+    return Request(cseq, record.check(kind, fields), fields)
 
 
 def check_length(line: bytes) -> None:
@@ -88,12 +85,26 @@ def check_length(line: bytes) -> None:
         raise AuditError(f"a line has more than {LINE_LIMIT} bytes")
 
 
-def _fitting(fields: dict[str, object]) -> dict[str, object]:
-    """Clean the fields of a stranger; clipping can make them longer, and every request must fit into a record."""
+def _encode_plain(members: Mapping[str, object]) -> bytes | None:
+    """Encode what needs no cleaning; None for the rest."""
+    try:
+        encoded = _encoder.encode(members)
+    except (TypeError, ValueError, RecursionError):  # `clean` knows what to do with it, or says what is wrong
+        return None
+    return encoded if len(encoded) <= LINE_LIMIT and plain.members(encoded) else None
+
+
+def _decode_and_clean(line: bytes) -> dict[str, object]:
+    """Read any line; clipping can make its fields longer, and every request must fit into a record. Raises `AuditError`."""
+    try:
+        fields = _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise AuditError(f"a line is not a JSON object: {error}") from error
+    head = {name: fields.pop(name) for name in ("cseq", "kind") if name in fields}
     cleaned = clean(fields)
     if FLAG in cleaned and len(_encoder.encode(cleaned)) > LINE_LIMIT:
         raise AuditError(f"a record has more than {LINE_LIMIT} bytes after clipping")
-    return cleaned
+    return head | cleaned
 
 
 def acknowledgement(cseq: int) -> bytes:
