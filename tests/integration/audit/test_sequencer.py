@@ -243,11 +243,16 @@ def test_a_sequencer_ends_in_order_when_its_parent_is_killed(sequencer):
     command = [sys.executable, "-c", PARENT, *sequencer.command("--die-with-parent")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         orphan = os.pidfd_open(int(parent.stdout.readline()))
-        while not sequencer.accepts():
-            assert parent.poll() is None
-        parent.kill()
-        ended, _, _ = select.select([orphan], [], [], 20)
-        os.close(orphan)
+        try:
+            while not sequencer.accepts():
+                assert parent.poll() is None
+            parent.kill()
+            ended, _, _ = select.select([orphan], [], [], 20)
+        finally:
+            parent.kill()
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(orphan, signal.SIGKILL)
+            os.close(orphan)
     assert ended
     assert kinds(sequencer.records()) == ["start", "stop"]
 
