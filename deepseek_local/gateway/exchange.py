@@ -7,6 +7,7 @@ one that left no trace. The last bytes are the end of the body, and before it wh
 """
 
 import asyncio
+from collections.abc import Awaitable
 
 from deepseek_local.errors import AuditError
 from deepseek_local.gateway.asgi import App, Message, Scope, Send
@@ -41,9 +42,10 @@ class Exchange:
             await app(scope, self._replay, self.send)
             # Changes nothing after a complete answer; otherwise the engine stopped because the client left.
             await self._outcome.settle(aborted=True)
-        except AuditError:
+        except AuditError as error:
             if self._started:
-                raise
+                # The server logs what is raised; how it came about, the journal has logged once.
+                raise AuditError(str(error)) from None
             await send_refusal(scope, self._send, NO_RECORD, self._request_id, close=False)
         except Exception:
             await self._fail(scope)
@@ -52,34 +54,39 @@ class Exchange:
             await self._outcome.settle(aborted=True)
             raise
 
-    async def send(self, message: Message) -> None:
-        """Pass one message of the engine on; this is what the engine calls. Raises `AuditError`."""
-        if message["type"] != "http.response.body":
+    def send(self, message: Message) -> Awaitable[None]:
+        """
+        Pass one message of the engine on; this is what the engine calls and awaits. Raises `AuditError`.
+
+        Every token of every stream passes here, so the common chunk costs two additions and a comparison, and no coroutine of its own.
+        """
+        body = message.get("body", b"")
+        if self._started and message.get("more_body", False) and type(body) is bytes and not body.endswith(FAREWELLS):
+            self._outcome.byte_count += len(body)
+            self._outcome.chunks += 1
+            self._outcome.last = body
+            return self._send(message)
+        return self._send_with_care(message, bytes(body))
+
+    async def _send_with_care(self, message: Message, body: bytes) -> None:
+        """Hold the head, and do what must be done before the first bytes and before the last."""
+        if message["type"] == "http.response.start":
             self._hold(message)
             return
-        body = message.get("body", b"")
-        if type(body) is not bytes:
-            body = bytes(body)
-        self._outcome.count(body)
-        # Every token of every stream passes here, so that the common chunk must cost next to nothing.
-        if not self._started or not message.get("more_body", False) or body.endswith(FAREWELLS):
-            await self._prepare(message, body)
-        await self._send(message)
-
-    def _hold(self, message: Message) -> None:
-        if message["type"] != "http.response.start":
+        if message["type"] != "http.response.body":
             raise TypeError(f"the engine sent an ASGI message {message['type']!r}, which the front door does not know")
-        self._outcome.status = message["status"]
-        headers = towards_client(message.get("headers", ()), self._request_id.encode("ascii"))
-        self._head = {**message, "headers": headers}
-
-    async def _prepare(self, message: Message, body: bytes) -> None:
-        """Do what must be done before the last bytes, and before the first."""
+        self._outcome.count(body)
         if not message.get("more_body", False) or body.endswith(FAREWELLS):
             await self._outcome.settle(aborted=self._replay.is_over)
         if not self._started:
             self._started = True
             await self._send(self._head)
+        await self._send(message)
+
+    def _hold(self, message: Message) -> None:
+        self._outcome.status = message["status"]
+        headers = towards_client(message.get("headers", ()), self._request_id.encode("ascii"))
+        self._head = {**message, "headers": headers}
 
     async def _fail(self, scope: Scope) -> None:
         """Record that the engine raised, and answer for it where it has not begun to. Raises `AuditError` when it has."""

@@ -19,11 +19,11 @@ class Outcome:
         "_journal",
         "_request_id",
         "_started_ns",
+        "_tail",
         "_writing",
         "byte_count",
         "chunks",
         "last",
-        "previous",
         "status",
     )
 
@@ -36,16 +36,16 @@ class Outcome:
         self.byte_count = 0
         self.chunks = 0
         self.last = b""
-        """The newest chunk that is not empty; with the one before it, where an engine tells how many tokens it used."""
-        self.previous = b""
+        """The newest chunk of a running stream: the one before its last words tells how many tokens were used."""
+        self._tail = b""
+        """What was counted last: an answer in one piece tells it there."""
 
     def count(self, body: bytes) -> None:
-        """Take note of a chunk that is about to leave."""
+        """Take note of bytes that are about to leave."""
         if body:
             self.byte_count += len(body)
             self.chunks += 1
-            self.previous = self.last
-            self.last = body
+            self._tail = body
 
     async def settle(self, *, aborted: bool) -> None:
         """Write the record, the first time, and return when it is on disk. Raises `AuditError`."""
@@ -63,7 +63,7 @@ class Outcome:
             "duration_us": (time.monotonic_ns() - self._started_ns) // 1000,
             "aborted": aborted,
         }
-        used = tokens((self.last, self.previous))
+        used = tokens((self._tail, self.last))
         if used:
             fields["tokens"] = used
         return fields

@@ -33,17 +33,32 @@ class Policy:
             principal: tuple(_rule(grant) for grant in grants if grant.role in reached)
             for principal, reached in roles.reach(memberships).items()
         }
+        self._answered: dict[tuple[str, str, str], Verdict] = {}
 
     def decide(self, principal_name: str, access: Access) -> Verdict:
-        """Say whether the principal may, and by which rule. Never raises: a failure inside casbin is a refusal."""
-        rules = self._rules.get(principal_name, ())
+        """
+        Say whether the principal may, and by which rule. Never raises: a failure inside casbin is a refusal.
+
+        Each question is put to casbin once: a policy never changes, and its answer depends on nothing but the question.
+        """
+        question = (principal_name, access.resource, access.action)
+        verdict = self._answered.get(question)
+        if verdict is not None:
+            return verdict
         try:
-            rule = self._engine.enforce(principal_name, access.resource, access.action, rules)
+            verdict = self._ask(*question)
         except Exception:  # noqa: BLE001  casbin evaluates expressions: whatever it raises must end as a refusal
             _log.exception(
                 "the policy engine failed, so the request is refused (%s %s)", access.action, access.resource
             )
             return Verdict(allowed=False, rule="error", policy=self.digest)
+        # Only for principals that some rule concerns; their number is bounded by the policy, that of strangers is not.
+        if self.has_role(principal_name):
+            self._answered[question] = verdict
+        return verdict
+
+    def _ask(self, principal_name: str, resource: str, action: str) -> Verdict:
+        rule = self._engine.enforce(principal_name, resource, action, self._rules.get(principal_name, ()))
         if rule is None:
             return Verdict(allowed=False, rule=DEFAULT, policy=self.digest)
         return Verdict(allowed=True, rule="p:" + "/".join(rule), policy=self.digest)
