@@ -144,10 +144,10 @@ def _deploy(prepared: Prepared, host_environment: Mapping[str, str]) -> Deployme
 
 
 def _make_directories(places: Places, plan: Plan) -> None:
-    make_directory(places.home)
+    for directory in (places.home, places.engine_log.parent, places.tokens(plan.profile).parent):
+        if not directory.exists():  # the mode of one that exists is its owner's business
+            make_directory(directory)
     make_directory(places.runtime)
-    make_directory(places.engine_log.parent)
-    make_directory(places.tokens(plan.profile).parent)
     make_directory(places.cache, 0o700)
 
 
