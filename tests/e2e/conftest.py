@@ -73,7 +73,9 @@ def model() -> Path:
     """Return the demo model; prepare it when there is none."""
     chosen = Path(os.environ.get("DEEPSEEK_LOCAL_TEST_MODEL", DEMO_MODEL))
     if not (chosen / "config.json").exists():
-        subprocess.run([sys.executable, str(ROOT / "demo" / "prepare_model.py"), "--to", str(chosen)], check=True, cwd=ROOT)
+        subprocess.run(
+            [sys.executable, str(ROOT / "demo" / "prepare_model.py"), "--to", str(chosen)], check=True, cwd=ROOT
+        )
     return chosen
 
 
