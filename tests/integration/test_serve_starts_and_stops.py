@@ -94,8 +94,9 @@ def test_engine_and_sequencer_end_with_a_supervisor_that_was_killed(serve) -> No
 
 
 def test_a_sequencer_that_cannot_open_its_log_ends_the_start_with_its_reason(serve) -> None:
-    with short_directory() as home:
-        (home / "audit").mkdir()
+    with short_directory() as directory:
+        home = directory / "home"
+        (home / "audit").mkdir(parents=True)
         (home / "audit" / "segment-000001.jsonl").mkdir()
         served = serve(home=home)
         assert served.exit_code() == 1
