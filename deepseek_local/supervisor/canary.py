@@ -31,12 +31,12 @@ class Canary:
     golden: Golden | None
     """None for a model without a card."""
 
-    def request(self) -> dict[str, object]:
-        """Return the body of the chat request; temperature 0 makes the answer repeatable."""
+    def request(self, *, as_chat: bool) -> dict[str, object]:
+        """Return the body of the request, for a chat or for a bare completion; temperature 0 makes the answer repeatable."""
         question = self.golden.question if self.golden else ANY_QUESTION
         return {
             "model": self.model,
-            "messages": [{"role": "user", "content": question}],
+            **({"messages": [{"role": "user", "content": question}]} if as_chat else {"prompt": question}),
             "temperature": 0,
             "max_tokens": self.golden.max_tokens if self.golden else ANY_MAX_TOKENS,
         }

@@ -20,6 +20,11 @@ GUARDED = "/v1/models"
 """A route that exists and that nobody may use without identity."""
 CHAT = "/v1/chat/completions"
 """The route of the golden question."""
+COMPLETIONS = "/v1/completions"
+"""Its route for a base model: without a chat template vLLM answers a chat with 400."""
+
+
+_SHOWN = 200
 
 
 class ProbeError(LaunchError):
@@ -59,9 +64,13 @@ class FrontDoor:
 
     async def check_answer(self) -> None:
         """Ask the golden question. Raises `ProbeError` if the answer is wrong or no answer, `NotNowError` at a 503."""
-        response = await self._ask()
+        response = await self._ask(CHAT)
+        if response.status_code == HTTPStatus.BAD_REQUEST:
+            response = await self._ask(COMPLETIONS)
         if response.status_code != HTTPStatus.OK:
-            raise ProbeError(f"the golden question was answered with HTTP status {response.status_code}")
+            raise ProbeError(
+                f"the golden question was answered with HTTP status {response.status_code}: {response.text[:_SHOWN]!r}"
+            )
         wrong = complaint(_text(response), self._canary.golden)
         if wrong is not None:
             raise ProbeError(wrong)
@@ -87,16 +96,17 @@ class FrontDoor:
         except httpx.HTTPError as error:
             raise NotNowError(f"GET {path} failed ({_reason(error)})") from error
 
-    async def _ask(self) -> httpx.Response:
+    async def _ask(self, path: str) -> httpx.Response:
+        body = self._canary.request(as_chat=path == CHAT)
         try:
             async with self._address.async_client(self._answer) as client:
-                response = await client.post(CHAT, headers=self._headers(), json=self._canary.request())
+                response = await client.post(path, headers=self._headers(), json=body)
         except httpx.TimeoutException as error:
             raise SlowError(f"the golden question was not answered within {self._answer.read:g} s") from error
         except httpx.HTTPError as error:
-            raise NotNowError(f"POST {CHAT} failed ({_reason(error)})") from error
+            raise NotNowError(f"POST {path} failed ({_reason(error)})") from error
         if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-            raise NotNowError(f"POST {CHAT} was answered with 503")
+            raise NotNowError(f"POST {path} was answered with 503")
         return response
 
     def _headers(self) -> dict[str, str]:
@@ -106,7 +116,8 @@ class FrontDoor:
 def _text(response: httpx.Response) -> str:
     """Return the answer; of a model that only thought within its tokens, the thinking."""
     try:
-        message = response.json()["choices"][0]["message"]
+        choice = response.json()["choices"][0]
+        message = choice.get("message", {"content": choice.get("text")})
         text = message.get("content") or message.get("reasoning") or message.get("reasoning_content") or ""
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ProbeError(

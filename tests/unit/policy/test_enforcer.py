@@ -42,7 +42,8 @@ def test_the_seed_gives_each_role_what_it_says(tmp_path: Path):
         ("u:olga", "inference_chat", "read"): False,
         ("u:olga", "model_list", "read"): False,
         ("s:canary", "inference_chat", "execute"): True,
-        ("s:canary", "inference_completion", "execute"): False,
+        ("s:canary", "inference_completion", "execute"): True,
+        ("s:canary", "inference_embed", "execute"): False,
         ("u:nobody", "inference_chat", "execute"): False,
     }
     assert {key: policy.decide(key[0], access(key[1], key[2])).allowed for key in table} == table

@@ -51,7 +51,7 @@ def test_short_and_natural_answers_of_an_unknown_model_are_sane(answer: str) -> 
 
 
 def test_the_question_is_asked_deterministically_and_briefly() -> None:
-    body = Canary("demo", "dsk", EXACT).request()
+    body = Canary("demo", "dsk", EXACT).request(as_chat=True)
     assert body["temperature"] == 0
     assert body["max_tokens"] == 32
     assert body["model"] == "demo"
