@@ -1,0 +1,111 @@
+"""File operations whose details matter: what is seen, by whom, and what survives a power cut."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from deepseek_local import files
+from deepseek_local.files import Watch
+
+
+def mode(path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_is_replaced_as_a_whole_and_gets_its_mode(tmp_path):
+    path = tmp_path / "state.json"
+    path.write_text("old and longer")
+    files.write_atomic(path, b"new", mode=0o640)
+    assert path.read_bytes() == b"new"
+    assert mode(path) == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_content_and_name_are_durable_in_this_order(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    path.write_text("old")
+    synced = []
+
+    def note(descriptor: int) -> None:
+        synced.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), path.read_text()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    files.write_atomic(path, b"new")
+    (draft, before), (directory, after) = synced
+    assert draft.startswith(f"{tmp_path}/.state.json.")
+    assert (before, directory, after) == ("old", str(tmp_path), "new")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    path.write_text("old")
+
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_atomic(path, b"new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_umask_does_not_change_the_mode_of_a_directory(tmp_path):
+    previous = os.umask(0o077)
+    try:
+        files.make_directory(tmp_path / "a" / "b", 0o750)
+    finally:
+        os.umask(previous)
+    assert mode(tmp_path / "a" / "b") == 0o750
+
+
+@pytest.mark.parametrize(
+    ("bits", "private"), [(0o600, True), (0o400, True), (0o640, False), (0o604, False), (0o602, False)]
+)
+def test_private_is_what_nobody_else_can_read_or_write(tmp_path, bits, private):
+    path = tmp_path / "key"
+    path.touch()
+    path.chmod(bits)
+    assert files.is_private(path) is private
+
+
+class Clock:
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_a_watch_looks_again_only_after_its_interval(tmp_path):
+    path, clock = tmp_path / "users.csv", Clock()
+    watch = Watch([path], interval_seconds=0.25, clock=clock)
+    assert watch.stamps() == (None,)
+    path.write_text("g, u:alice, operator\n")
+    clock.seconds = 0.24
+    assert watch.stamps() == (None,)
+    clock.seconds = 0.25
+    (stamp,) = watch.stamps()
+    assert stamp is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_text("longer than before"),
+        lambda path: path.chmod(0o640),
+        lambda path: os.utime(path, (1, 1)),
+        lambda path: files.write_atomic(path, path.read_bytes(), mode(path)),
+        lambda path: path.unlink(),
+    ],
+    ids=["written", "another mode", "another time", "replaced by the same", "removed"],
+)
+def test_a_watch_sees_every_kind_of_change(tmp_path, change):
+    path, clock = tmp_path / "users.csv", Clock()
+    path.write_text("short")
+    watch = Watch([path], clock=clock)
+    before = watch.stamps()
+    change(path)
+    clock.seconds = 1.0
+    assert watch.stamps() != before
