@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.integration.gateway.conftest import BODY_BYTES, Door
+from tests.integration.gateway.conftest import BODY_BYTES, Door, wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -98,10 +98,9 @@ def test_a_client_that_leaves_within_its_body_is_recorded(door: Door):
     with socket.create_connection(("127.0.0.1", door.port), timeout=10) as stream:
         stream.sendall(head(door, "content-length: 10") + b'{"x":')
         time.sleep(0.05)  # the body must be half read, which no one outside can see
-    deadline = time.monotonic() + 10
-    while not (records := door.sequencer.records()[before:]):
-        assert time.monotonic() < deadline
-    assert [record["reason"] for record in records if record["kind"] == "decision"] == ["disconnected"]
+    wait_until(lambda: len(door.sequencer.records()) > before, "the decision is recorded")
+    decisions = [record for record in door.sequencer.records()[before:] if record["kind"] == "decision"]
+    assert [record["reason"] for record in decisions] == ["disconnected"]
 
 
 @pytest.mark.parametrize(

@@ -175,14 +175,20 @@ def test_whoever_opens_the_connection_may_be_cancelled_without_harm_to_the_other
 
 
 def test_closing_fails_whoever_waits(run):
+    sent = asyncio.Event()
+
+    async def script(reader, _):
+        await read_cseq(reader)
+        sent.set()
+
     async def scenario(client):
         waiting = asyncio.create_task(append(client))
-        await asyncio.sleep(0.02)
+        await sent.wait()
         client.close()
         with pytest.raises(AuditError, match="closed its connection"):
             await waiting
 
-    run(answer(), scenario)
+    run(script, scenario)
 
 
 def test_a_record_that_cannot_be_sent_harms_nobody_else(run):

@@ -1,8 +1,9 @@
+import inspect
 from collections.abc import Iterator
 
 import pytest
 
-from deepseek_local.doctor import preflight
+from deepseek_local.doctor import access, model, places, preflight, software
 from deepseek_local.doctor.finding import Finding, error, warning
 from deepseek_local.errors import ExitCode, PreflightError
 from deepseek_local.plan import Plan
@@ -43,6 +44,12 @@ def test_a_warning_stops_nothing(plan) -> None:
     preflight.require(preflight.examine(plan(), [odd]))
 
 
-def test_every_check_has_a_name_of_its_own() -> None:
-    names = [(check.__module__, check.__name__) for check in preflight.CHECKS]
-    assert len(set(names)) == len(names)
+def test_every_check_is_asked_once() -> None:
+    modules = (access, model, places, software)
+    written = [
+        function
+        for module in modules
+        for name, function in vars(module).items()
+        if inspect.isfunction(function) and function.__module__ == module.__name__ and not name.startswith("_")
+    ]
+    assert sorted(map(repr, preflight.CHECKS)) == sorted(map(repr, written))
