@@ -35,7 +35,8 @@ def result(output: Format, data: object, lines: Iterable[str]) -> None:
 
 def stream(text: str) -> None:
     """Print a piece of a result at once and without a line break, as an answer that is still being written."""
-    click.echo(text, nl=False)
+    # Without `color`, click would take escape sequences out of what goes into a pipe.
+    click.echo(text, nl=False, color=True)
 
 
 def note(text: str) -> None:

@@ -57,12 +57,12 @@ def _handler(answer: Answer) -> type[BaseHTTPRequestHandler]:
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("transfer-encoding", "chunked")
+            self.send_header("connection", "close")
             self.end_headers()
             for chunk in reply.chunks:
                 self.wfile.write(f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n")
             if not reply.cut:
                 self.wfile.write(b"0\r\n\r\n")
-            self.close_connection = True
 
         do_GET = do_POST = _serve  # noqa: N815 -- names that http.server prescribes
 
