@@ -28,7 +28,7 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     prompt  {hmac, bytes}: keyed digest and length of the request body, never its text
     dec     `allow` or `deny`
     rule    the rule that decided
-    pol     digest of the policy in force
+    pol     digest of the policy in force; in `policy_load`, `before` is that of the one it replaces
     reason  why something was refused or ended
     status  HTTP status of the answer
     bytes   length of the answer, sent in as many `chunks`

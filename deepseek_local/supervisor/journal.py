@@ -23,7 +23,7 @@ class Journal:
             "sub": {"id": "s:supervisor", "src": "local"},
             "attr": {"profile": self._profile},
         }
-        await self._client.append("admin", fields | ({"why": reason} if reason else {}))
+        await self._client.append("admin", fields | ({"reason": reason} if reason else {}))
 
     async def note(self, action: str, reason: str = "") -> None:
         """Write a record if that is possible: the engine's own life must not hang on it, what clients do already does."""

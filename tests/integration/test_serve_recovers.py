@@ -1,10 +1,10 @@
 """Faults that a running deployment must survive; the engine is a fake, everything else is real."""
 
+import json
 import os
 import signal
 import stat
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from served import Served, lives, until
@@ -95,7 +95,7 @@ def test_a_killed_sequencer_means_503_until_it_is_back_and_the_engine_stays(reco
 
 
 def test_the_supervisors_records_tell_the_story(recovering: Served) -> None:
-    log = "".join(path.read_text() for path in sorted(Path(recovering.home / "audit").iterdir()))
-    assert '"act":"serve_start"' in log
-    assert '"act":"engine_ready"' in log
-    assert '"act":"engine_end"' in log
+    lines = [line for path in sorted((recovering.home / "audit").iterdir()) for line in path.read_text().splitlines()]
+    told = [(record["act"], "reason" in record) for record in map(json.loads, lines) if record["kind"] == "admin"]
+    assert told[:3] == [("serve_start", False), ("engine_start", False), ("engine_ready", False)]
+    assert told[3:6] == [("engine_end", True), ("engine_start", False), ("engine_ready", False)]
