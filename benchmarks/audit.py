@@ -5,7 +5,7 @@ How fast records become durable: the real sequencer as a process of its own, rea
 
 `idle` is one client with one record at a time; `N x M` are N client processes that keep M records in flight each; `open loop` sends 400
 records a second at fixed times, whether or not earlier ones were acknowledged, so that a stall counts for all that it delayed.
-The records are decisions of about 750 bytes. The first row is the disk alone: one `write` and one `fdatasync` per record, no sequencer.
+The records are decisions of about 670 bytes. The first row is the disk alone: one `write` and one `fdatasync` per record, no sequencer.
 """
 
 import asyncio
@@ -32,15 +32,16 @@ from deepseek_local.errors import AuditError
 
 DECISION = {
     "req": "01JD9Z6X7M4T2V0QK3N8B5R1YC",
-    "sub": {"id": "u:alice", "src": "mtls", "fp": "sha256:" + "9f" * 32, "iss": "client-ica-1"},
     "ip": "10.0.0.5",
+    "route": "POST /v1/chat/completions",
+    "sub": {"id": "u:alice", "src": "token", "kid": "0a1b2c3d4e5f"},
     "act": "execute",
     "obj": "inference_chat",
     "attr": {"model": "deepseek-r1", "stream": True, "n": 1, "max_tokens": 4096},
     "dec": "allow",
     "rule": "p:operator/inference_*/execute",
     "pol": "sha256:" + "3c" * 32,
-    "prompt": {"hmac": "k3:" + "a7" * 32, "bytes": 18231, "msgs": 4},
+    "prompt": {"hmac": "k1:" + "a7" * 32, "bytes": 18231},
 }
 Load = Callable[[AuditClient, float], Awaitable[list[float]]]
 
@@ -116,7 +117,7 @@ def measure(name: str, socket: Path, load: Load, processes: int, seconds: float)
 
 def bare_disk(directory: Path, seconds: float) -> Row:
     """Write and sync one record at a time, without a sequencer."""
-    line = json.dumps(DECISION).encode().ljust(749) + b"\n"
+    line = json.dumps(DECISION).encode().ljust(671) + b"\n"
     taken = []
     with tempfile.TemporaryFile(dir=directory) as file:
         end = time.perf_counter() + seconds
