@@ -18,7 +18,6 @@ from deepseek_local.errors import ClientError
 from deepseek_local.supervisor import state
 from deepseek_local.supervisor.address import Address
 
-URL = "DEEPSEEK_LOCAL_URL"
 TOKEN = "DEEPSEEK_LOCAL_TOKEN"  # noqa: S105 - the name of a variable
 
 _CONNECT_SECONDS = 5.0
@@ -65,13 +64,12 @@ class Piece:
 
 def find(url: str | None, token_file: Path | None, environment: Mapping[str, str], state_file: Path) -> Target:
     """
-    Find the front door and a token: what is given first, then the environment, then what `serve` wrote down.
+    Find the front door and a token: what is given first, then a token in the environment, then what `serve` wrote down.
 
     The token that `serve` made is for this host, so it is sent only to the address that `serve` wrote down. Raises `ClientError`.
     """
-    given = url or environment.get(URL)
-    running = None if given else state.read(state_file)
-    address = Address.parse(given or (running.url if running else ""))
+    running = None if url else state.read(state_file)
+    address = Address.parse(url or (running.url if running else ""))
     if token_file is None and environment.get(TOKEN):
         return Target(address, environment[TOKEN].strip(), running.model if running else None)
     if token_file is None and running and running.token_file:

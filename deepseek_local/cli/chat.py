@@ -21,7 +21,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 @click.command()
 @click.argument("question", required=False)
 @click.option(
-    "--url", envvar=chat.URL, show_envvar=True, metavar="URL", help="http://HOST:PORT, https://… or unix:/PATH."
+    "--url",
+    envvar="DEEPSEEK_LOCAL_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="http://HOST:PORT, https://… or unix:/PATH.",
 )
 @click.option(
     "--token-file",

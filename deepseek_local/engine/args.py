@@ -63,11 +63,6 @@ def build(plan: Plan) -> Launch:
     return Launch(argv, environment.build(plan, {}))
 
 
-def flags_of(launch: Launch) -> frozenset[str]:
-    """Return the flags of a launch."""
-    return frozenset(extra.flag_of(argument) for argument in launch.argv if argument.startswith("--"))
-
-
 def _model(plan: Plan) -> Iterator[str]:
     profile = plan.profile
     yield f"--served-model-name={profile.model.served_name}"

@@ -32,11 +32,6 @@ class Checkpoint:
     revision: str
     """See `revision`."""
 
-    @property
-    def quantization(self) -> str | None:
-        """Return the method that the checkpoint declares, None for plain weights."""
-        return self.facts.quantization
-
 
 def inspect(path: Path) -> Checkpoint:
     """

@@ -143,8 +143,14 @@ def test_what_serve_wrote_down_is_used_when_nothing_is_given(tmp_path: Path) -> 
 
 
 def test_the_environment_comes_before_what_serve_wrote_down(tmp_path: Path) -> None:
-    environment = {chat.URL: "http://gpu01:8000/v1", chat.TOKEN: SECRET, "OPENAI_BASE_URL": "http://elsewhere"}
-    target = chat.find(None, None, environment, running(tmp_path, None))
+    (tmp_path / "local.token").write_text("of this start")
+    environment = {chat.TOKEN: SECRET, "OPENAI_BASE_URL": "http://elsewhere"}
+    target = chat.find(None, None, environment, running(tmp_path, tmp_path / "local.token"))
+    assert (target.address.socket, target.token, target.model) == ("/run/front.sock", SECRET, "demo")
+
+
+def test_who_gives_an_address_is_asked_for_nothing_that_serve_wrote_down(tmp_path: Path) -> None:
+    target = chat.find("http://gpu01:8000/v1", None, {chat.TOKEN: SECRET}, tmp_path / "none")
     assert (target.address.base, target.token, target.model) == ("http://gpu01:8000", SECRET, None)
 
 

@@ -13,6 +13,14 @@ from deepseek_local.profile import library
 VERSIONS = [f"0.{minor}.0" for minor in range(OLDEST[1], NEWEST[1] + 1)]
 
 
+def argv(plan) -> list[str]:
+    return list(args.build(plan).argv)
+
+
+def flags(plan) -> list[str]:
+    return [argument.partition("=")[0] for argument in argv(plan) if argument.startswith("--")]
+
+
 @pytest.mark.parametrize("name", library.names())
 def test_every_shipped_profile_starts_the_engine_as_reviewed(name, planned, golden):
     launch = args.build(planned(name))
@@ -23,17 +31,13 @@ def test_every_shipped_profile_starts_the_engine_as_reviewed(name, planned, gold
 @pytest.mark.parametrize("name", library.names())
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_supported_engine_knows_all_flags(name, version, planned):
-    assert args.flags_of(args.build(planned(name, version=version))) <= known_flags(version)
+    assert set(flags(planned(name, version=version))) <= known_flags(version)
 
 
 @pytest.mark.parametrize("name", library.names())
 def test_no_flag_is_given_twice(name, planned):
-    flags = [argument.partition("=")[0] for argument in args.build(planned(name)).argv if argument.startswith("--")]
-    assert len(flags) == len(set(flags))
-
-
-def argv(plan) -> list[str]:
-    return list(args.build(plan).argv)
+    given = flags(planned(name))
+    assert len(given) == len(set(given))
 
 
 def test_the_model_is_the_only_positional_argument(planned):

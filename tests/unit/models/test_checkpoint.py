@@ -45,7 +45,6 @@ def test_a_whole_checkpoint_passes(directory):
     checkpoint = inspect(directory)
     assert checkpoint.path == directory
     assert checkpoint.facts.layers == 2
-    assert checkpoint.quantization is None
     assert checkpoint.revision == revision(directory)
 
 
