@@ -133,6 +133,8 @@ def _decided(plan: Plan) -> dict[str, str]:
         # Longer than nginx keeps an idle upstream connection (60 s), or nginx would meet closed ones.
         "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "75",
         "VLLM_ENGINE_READY_TIMEOUT_S": str(plan.profile.engine.start_timeout_seconds),
+        # Trusts nobody. uvicorn would otherwise take the client's address, which the audit log names, from a header (`uvicorn/config.py`).
+        "FORWARDED_ALLOW_IPS": "",
         # DEBUG would log prompts.
         "VLLM_CONFIGURE_LOGGING": "1",
         "VLLM_LOGGING_LEVEL": "INFO",

@@ -75,6 +75,13 @@ def test_a_refusal_has_openais_shape_and_our_request_id(deployment, stranger) ->
     assert (record["kind"], record["dec"], record["sub"]["id"]) == ("decision", "deny", "u:stranger")
 
 
+def test_the_record_names_the_peer_whatever_a_header_says(deployment, stranger) -> None:
+    with deployment.http(stranger) as client:
+        refused = client.get("/v1/models", headers={"x-forwarded-for": "203.0.113.9"})
+    (record,) = deployment.records(refused.headers["x-request-id"])
+    assert record["ip"] == "127.0.0.1"
+
+
 def test_every_role_gets_what_the_seed_policy_says(deployment, admin) -> None:
     expected = {"u:root": (200, 200, 200), "u:demo": (200, 200, 403)}
     for principal, statuses in expected.items():

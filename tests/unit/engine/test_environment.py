@@ -1,10 +1,12 @@
 """The engine's environment: what reaches it from the host and the profile, and what never does."""
 
+import asyncio
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from deepseek_local.engine import environment
 from deepseek_local.engine.variables import FROM_PROFILE, FROM_PROFILE_PREFIXES, REFUSED, REFUSED_PREFIXES
@@ -112,6 +114,23 @@ def test_the_engine_is_told_where_the_front_door_has_its_settings(planned):
     assert built["DEEPSEEK_LOCAL_GATEWAY"] == "/run/deepseek-local/gateway.json"
     assert built["VLLM_CACHE_ROOT"] == "/srv/deepseek-local/cache/vllm"
     assert built["VLLM_ENGINE_READY_TIMEOUT_S"] == "600"
+
+
+def test_no_header_changes_the_address_of_a_client(planned):
+    headers = [(b"x-forwarded-for", b"203.0.113.9")]
+    assert peer_behind(environment.build(planned(), {})["FORWARDED_ALLOW_IPS"], "127.0.0.1", headers) == "127.0.0.1"
+
+
+def peer_behind(trusted, address, headers):
+    """Ask uvicorn whom it takes for the client."""
+    seen = []
+
+    async def app(scope, *_):
+        seen.append(scope["client"][0])
+
+    scope = {"type": "http", "client": (address, 50_000), "headers": headers}
+    asyncio.run(ProxyHeadersMiddleware(app, trusted)(scope, None, None))
+    return seen[0]
 
 
 def test_workers_of_one_host_talk_over_the_loopback(planned):
