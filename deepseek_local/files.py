@@ -1,5 +1,6 @@
 """The few file operations whose details matter: atomic replacement, private modes, durable directories, change notice."""
 
+import errno
 import os
 import stat
 import tempfile
@@ -27,6 +28,22 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o600) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def read_regular(path: Path, maximum_bytes: int) -> bytes:
+    """
+    Return at most the first `maximum_bytes` of a file. Raises `OSError`, also for what is no regular file.
+
+    An event loop may call it: opening a FIFO would wait for a writer, and a device would never end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read(maximum_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def sync_directory(path: Path) -> None:

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 from deepseek_local.errors import IdentityError
-from deepseek_local.files import is_private, sync_directory
+from deepseek_local.files import is_private, read_regular, sync_directory
 
 KEY_BYTES = 32
 
@@ -15,14 +15,14 @@ def read(path: Path) -> bytes:
     try:
         if not is_private(path):
             raise IdentityError(f"the key {path} can be read by others; run: chmod 600 {path}")
-        key = path.read_bytes()
+        key = read_regular(path, KEY_BYTES + 1)
     except OSError as error:
         raise IdentityError(
             f"the key {path} cannot be read ({error.strerror}); restore it or start with a new token store"
         ) from error
     if len(key) != KEY_BYTES:
         raise IdentityError(
-            f"the key {path} has {len(key)} bytes, not {KEY_BYTES}; restore it, or remove it and create all tokens again"
+            f"the key {path} does not have {KEY_BYTES} bytes; restore it, or remove it and create all tokens again"
         )
     return key
 

@@ -23,18 +23,21 @@ import msgspec
 
 from deepseek_local.access import PRINCIPAL
 from deepseek_local.errors import IdentityError
-from deepseek_local.files import is_private, write_atomic
+from deepseek_local.files import is_private, read_regular, write_atomic
 from deepseek_local.identity import keys, tokens
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+MAXIMUM_BYTES = 16_777_216
+"""About 90,000 tokens; more would hold up the front door, which reads the store between two requests."""
 
 
 class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """What is known about one token; not the token."""
 
-    kid: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")]
-    principal: Annotated[str, msgspec.Meta(pattern=f"^{PRINCIPAL.pattern}$")]
-    hash: Annotated[str, msgspec.Meta(pattern="^hmac-sha256:[0-9a-f]{64}$")]
+    kid: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
+    principal: Annotated[str, msgspec.Meta(pattern=rf"^{PRINCIPAL.pattern}\Z")]
+    hash: Annotated[str, msgspec.Meta(pattern=r"^hmac-sha256:[0-9a-f]{64}\Z")]
     created: Moment
     expires: Moment | None = None
     revoked: Moment | None = None
@@ -54,16 +57,18 @@ class _Store(msgspec.Struct, forbid_unknown_fields=True):
 def read(path: Path) -> tuple[Token, ...]:
     """Return all tokens; none where there is no file. Raises `IdentityError` if the file is open to others or cannot be understood."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MAXIMUM_BYTES + 1)
         private = is_private(path)
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise IdentityError(
-            f"the token store {path} cannot be read ({error.strerror}); check its owner and mode"
+            f"the token store {path} cannot be read ({error.strerror}); check its type, owner and mode"
         ) from error
     if not private:
         raise IdentityError(f"the token store {path} can be read or written by others; run: chmod 600 {path}")
+    if len(content) > MAXIMUM_BYTES:
+        raise IdentityError(f"the token store {path} has more than {MAXIMUM_BYTES} bytes; restore it")
     return _parse(path, content)
 
 
@@ -121,8 +126,13 @@ def _parse(path: Path, content: bytes) -> tuple[Token, ...]:
 def _write(path: Path, all_tokens: Sequence[Token]) -> None:
     # One token a line, so that a reader and a `diff` see what changed.
     lines = b",\n".join(msgspec.json.encode(token) for token in all_tokens)
+    content = b'{"version": 1, "tokens": [\n' + lines + b"\n]}\n"
+    if len(content) > MAXIMUM_BYTES:
+        raise IdentityError(
+            f"the token store {path} is full with {len(all_tokens)} tokens; move it aside and create those still needed again"
+        )
     try:
-        write_atomic(path, b'{"version": 1, "tokens": [\n' + lines + b"\n]}\n")
+        write_atomic(path, content)
     except OSError as error:
         raise IdentityError(
             f"the token store {path} cannot be written ({error.strerror}); nothing was changed"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deepseek_local.access import Access, Verdict
 from deepseek_local.errors import PolicyError, Problem
+from deepseek_local.files import read_regular
 from deepseek_local.policy import roles
 from deepseek_local.policy.casbin_engine import Engine, Rule
 from deepseek_local.policy.rules import MAXIMUM_BYTES, Grant, Lines, Membership, parse
@@ -75,7 +76,7 @@ def load(files: Sequence[Path]) -> Policy:
     problems: list[Problem] = []
     for file in files:
         try:
-            content = _read(file)
+            content = read_regular(file, MAXIMUM_BYTES + 1)
         except OSError as error:
             problems.append(
                 Problem(f"cannot be read ({error.strerror}); check gateway.policy in the profile", str(file))
@@ -91,11 +92,6 @@ def load(files: Sequence[Path]) -> Policy:
     if problems:
         raise PolicyError(problems)
     return Policy(grants, memberships, f"sha256:{hashlib.sha256(b''.join(contents)).hexdigest()}")
-
-
-def _read(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(MAXIMUM_BYTES + 1)
 
 
 def _rule(grant: Grant) -> Rule:

@@ -109,3 +109,23 @@ def test_a_watch_sees_every_kind_of_change(tmp_path, change):
     change(path)
     clock.seconds = 1.0
     assert watch.stamps() != before
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "directory"])
+def test_only_regular_files_are_read_and_nothing_is_waited_for(tmp_path, kind):
+    path = tmp_path / "input"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    with pytest.raises(OSError, match="not a regular file"):
+        files.read_regular(path, 100)
+
+
+def test_no_more_of_a_file_is_read_than_asked_for(tmp_path):
+    path = tmp_path / "input"
+    path.write_bytes(b"0123456789")
+    assert files.read_regular(path, 4) == b"0123"
+    assert files.read_regular(path, 100) == b"0123456789"

@@ -1,5 +1,6 @@
 """Who holds a token, now: created and revoked ones count at the next look, and an unusable store knows nobody."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_tokens_of_this_start_are_known_without_the_store(deployment: Deployment
     assert local == Principal("u:demo", "token", deployment.local[4:16])
 
 
-@pytest.mark.parametrize("fault", ["open", "malformed", "directory"])
+@pytest.mark.parametrize("fault", ["open", "malformed", "directory", "fifo"])
 def test_an_unusable_store_knows_nobody_but_the_tokens_of_this_start(
     deployment: Deployment, fault: str, caplog: pytest.LogCaptureFixture
 ):
@@ -95,9 +96,12 @@ def test_an_unusable_store_knows_nobody_but_the_tokens_of_this_start(
         deployment.path.chmod(0o644)
     elif fault == "malformed":
         deployment.path.write_text("{")
-    else:
+    elif fault == "directory":
         deployment.path.unlink()
         deployment.path.mkdir()
+    else:
+        deployment.path.unlink()
+        os.mkfifo(deployment.path, 0o600)
     for _ in range(3):
         with pytest.raises(IdentityError):
             live.identify(text, NOW)

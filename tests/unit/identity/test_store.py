@@ -86,6 +86,9 @@ ENTRY = {
         ("[]", "Expected `object`, got `array`"),
         ('{"version": 2, "tokens": []}', "Expected `int` <= 1 - at `$.version`"),
         ({**ENTRY, "kid": "x"}, "at `$.tokens[0].kid`"),
+        ({**ENTRY, "kid": "0123456789ab\n"}, "at `$.tokens[0].kid`"),
+        ({**ENTRY, "principal": "u:a\n"}, "at `$.tokens[0].principal`"),
+        ({**ENTRY, "hash": ENTRY["hash"] + "\n"}, "at `$.tokens[0].hash`"),
         ({**ENTRY, "principal": "admin"}, "at `$.tokens[0].principal`"),
         ({**ENTRY, "created": "2026-11-24T07:00:00"}, "at `$.tokens[0].created`"),
         ({**ENTRY, "scope": "all"}, "unknown field `scope` - at `$.tokens[0]`"),
@@ -105,6 +108,19 @@ def test_a_store_that_cannot_be_understood_is_refused_with_the_place(
         store.read(path)
     assert part in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_a_store_grows_no_larger_than_can_be_read(path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch):
+    store.create(path, key_file, "u:alice", NOW)
+    content = path.read_bytes()
+    monkeypatch.setattr(store, "MAXIMUM_BYTES", len(content))
+    with pytest.raises(IdentityError, match="is full with 2 tokens"):
+        store.create(path, key_file, "u:bob", NOW)
+    assert path.read_bytes() == content
+    assert len(store.read(path)) == 1
+    monkeypatch.setattr(store, "MAXIMUM_BYTES", len(content) - 1)
+    with pytest.raises(IdentityError, match="has more than"):
+        store.read(path)
 
 
 def test_two_programs_that_create_tokens_lose_none(path: Path, key_file: Path):
@@ -134,5 +150,5 @@ def test_a_key_that_is_open_short_or_missing_is_refused(key_file: Path):
     with pytest.raises(IdentityError, match="run: chmod 600"):
         keys.read(key_file)
     key_file.chmod(0o600)
-    with pytest.raises(IdentityError, match="has 5 bytes, not 32"):
+    with pytest.raises(IdentityError, match="does not have 32 bytes"):
         keys.read(key_file)

@@ -1,5 +1,6 @@
 """The policy in force follows its files, and survives their mistakes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,14 +45,16 @@ def test_a_changed_file_is_in_force_at_the_next_look(file: Path):
     assert not allowed(live)
 
 
-@pytest.mark.parametrize("mistake", ["", "p, operator, inference_*\n", "remove", "directory"])
+@pytest.mark.parametrize("mistake", ["", "p, operator, inference_*\n", "remove", "directory", "fifo"])
 def test_a_broken_change_leaves_the_last_good_policy(file: Path, mistake: str, caplog: pytest.LogCaptureFixture):
     live = LivePolicy([file], Watch([file], 0))
     digest = live.current().digest
-    if mistake in {"remove", "directory"}:
+    if mistake in {"remove", "directory", "fifo"}:
         file.unlink()
         if mistake == "directory":
             file.mkdir()
+        elif mistake == "fifo":
+            os.mkfifo(file)
     else:
         file.write_text(mistake)
     assert allowed(live)
