@@ -33,10 +33,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from deepseek_local.gateway.middleware import PolicyMiddleware
-from deepseek_local.gateway.settings import VARIABLE
 from deepseek_local.identity import keys, store
 from deepseek_local.profile.library import shipped_file
-from deepseek_local.profile.schema import GatewaySettings, Limits
+from deepseek_local.profile.schema import GATEWAY_VARIABLE, GatewaySettings, Limits
 
 CHUNKS = 128
 PATH = "/v1/chat/completions"
@@ -171,7 +170,7 @@ class Bench:
         file = directory / "gateway.json"
         file.write_text(settings.model_dump_json())
         file.chmod(0o600)
-        os.environ[VARIABLE] = str(file)
+        os.environ[GATEWAY_VARIABLE] = str(file)
         return token
 
     def _sequencer(self) -> list[str]:

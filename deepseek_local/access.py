@@ -1,5 +1,5 @@
 """
-The words that identity, policy, gateway and audit share about one request.
+The words that profile, identity, policy and gateway share about one request.
 
 `Principal` says who asks, `Access` what the route means, `Verdict` what was decided and why. They carry no behaviour.
 """
@@ -10,6 +10,9 @@ from enum import StrEnum
 
 PRINCIPAL = re.compile(r"[us]:[a-z0-9][a-z0-9._@-]{0,62}")
 """The full text of a principal's name: `u:` for a person, `s:` for a service; lower case only, so that no two look alike."""
+
+CANARY = "s:canary"
+"""The principal as whom the supervisor asks the golden question; its rights must not be lent to anybody."""
 
 
 class Body(StrEnum):

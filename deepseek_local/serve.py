@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepseek_local import plan as plans
+from deepseek_local.access import CANARY
 from deepseek_local.doctor import preflight
 from deepseek_local.doctor.finding import Finding
 from deepseek_local.engine import args, compat, environment, installed
@@ -157,7 +158,7 @@ def _write_secrets(plan: Plan) -> tuple[str, Path | None]:
     key = keys.ensure(places.tokens_key(plan.profile))
     keys.ensure(places.digest_key)
     _, canary_token = tokens.mint()
-    internal = {canary.PRINCIPAL: tokens.keyed_hash(key, canary_token)}
+    internal = {CANARY: tokens.keyed_hash(key, canary_token)}
     local_file = None
     if gateway.local_principal is not None:
         _, local_token = tokens.mint()

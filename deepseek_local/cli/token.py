@@ -111,7 +111,7 @@ def _hint(principal: str, profile: Profile, places: Places) -> str | None:
         return f"The policy of this profile cannot be used:\n{error}"
     if policy.has_role(principal):
         return None
-    own = next((name for name in reversed(profile.gateway.policy) if not name.startswith(load.SHIPPED)), None)
+    own = next((name for name in reversed(profile.gateway.policy) if not name.startswith(policies.SHIPPED)), None)
     file = places.home / own if own else "a file of your own and list it in gateway.policy"
     return f"{principal} has no role yet: add a line such as `g, {principal}, operator` to {file}."
 

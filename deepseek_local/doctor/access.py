@@ -3,14 +3,13 @@
 import grp
 from collections.abc import Iterator
 
-from deepseek_local.access import Access
+from deepseek_local.access import CANARY, Access
 from deepseek_local.doctor.finding import Finding, error, warning
 from deepseek_local.errors import IdentityError, PolicyError
 from deepseek_local.identity import keys, store
 from deepseek_local.plan import Plan
 from deepseek_local.policy import enforcer, routes
 from deepseek_local.profile import policies
-from deepseek_local.supervisor.canary import PRINCIPAL
 from deepseek_local.supervisor.front_door import CHAT, FORBIDDEN
 
 
@@ -32,16 +31,16 @@ def policy(plan: Plan) -> Iterator[Finding]:
         for problem in reason.problems:
             yield error("policy.unusable", str(problem))
         return
-    if not loaded.decide(PRINCIPAL, _route("POST", CHAT)).allowed:
+    if not loaded.decide(CANARY, _route("POST", CHAT)).allowed:
         yield error(
             "policy.canary-refused",
-            f"the policy does not let {PRINCIPAL} ask the golden question",
-            f"add the two lines `p, canary, inference_chat, execute` and `g, {PRINCIPAL}, canary`",
+            f"the policy does not let {CANARY} ask the golden question",
+            f"add the two lines `p, canary, inference_chat, execute` and `g, {CANARY}, canary`",
         )
-    if loaded.decide(PRINCIPAL, _route("GET", FORBIDDEN)).allowed:
+    if loaded.decide(CANARY, _route("GET", FORBIDDEN)).allowed:
         yield error(
             "policy.canary-allowed",
-            f"the policy lets {PRINCIPAL} read {FORBIDDEN}, which is how refusals are tested",
+            f"the policy lets {CANARY} read {FORBIDDEN}, which is how refusals are tested",
             "give it no other rule than `p, canary, inference_chat, execute`",
         )
     local = plan.profile.gateway.local_principal

@@ -18,10 +18,7 @@ from deepseek_local.engine.variables import (
 )
 from deepseek_local.errors import PlanError
 from deepseek_local.plan import Plan
-from deepseek_local.profile.schema import Executor, Quantization, Vendor
-
-GATEWAY = "DEEPSEEK_LOCAL_GATEWAY"
-"""Names the file with the settings of the front door."""
+from deepseek_local.profile.schema import GATEWAY_VARIABLE, Executor, Quantization, Vendor
 
 PARENT = "DEEPSEEK_LOCAL_PARENT"
 """Process id of the supervisor; where it is set, the engine ends with that process. The supervisor adds it."""
@@ -109,7 +106,7 @@ def _decided(plan: Plan) -> dict[str, str]:
     )
     cache = plan.places.cache
     return {
-        GATEWAY: str(plan.places.gateway),
+        GATEWAY_VARIABLE: str(plan.places.gateway),
         # No home directory is needed for what is compiled or cached, and none is looked into for settings.
         "VLLM_CACHE_ROOT": str(cache / "vllm"),
         "VLLM_CONFIG_ROOT": str(cache / "config"),

@@ -12,17 +12,15 @@ from pydantic import ValidationError
 
 from deepseek_local.errors import LaunchError
 from deepseek_local.files import is_private
-from deepseek_local.profile.schema import GatewaySettings
-
-VARIABLE = "DEEPSEEK_LOCAL_GATEWAY"
+from deepseek_local.profile.schema import GATEWAY_VARIABLE, GatewaySettings
 
 
 def load(environment: Mapping[str, str]) -> GatewaySettings:
     """Read the file that the environment names. Raises `LaunchError` if there is none or it cannot be used."""
-    name = environment.get(VARIABLE)
+    name = environment.get(GATEWAY_VARIABLE)
     if not name:
         raise LaunchError(
-            f"{VARIABLE} is not set; start the engine with `deepseek-local serve`, which names its settings there"
+            f"{GATEWAY_VARIABLE} is not set; start the engine with `deepseek-local serve`, which names its settings there"
         )
     path = Path(name)
     try:

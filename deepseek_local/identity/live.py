@@ -10,15 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from deepseek_local.access import Principal
+from deepseek_local.access import CANARY, Principal
 from deepseek_local.errors import IdentityError
 from deepseek_local.files import Watch
 from deepseek_local.identity import store, tokens
 
 _log = logging.getLogger(__name__)
-
-CANARY = "s:canary"
-"""The principal under which the supervisor asks the golden question."""
 
 
 class LiveTokens:

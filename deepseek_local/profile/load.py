@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from deepseek_local.errors import Problem, ProfileError
-from deepseek_local.profile import rules, shape
+from deepseek_local.profile import policies, rules, shape
 from deepseek_local.profile.inheritance import from_files
 from deepseek_local.profile.layer import Layer, Path
-from deepseek_local.profile.library import file_names
 from deepseek_local.profile.overrides import from_environment, from_sets
 from deepseek_local.profile.schema import Profile
-from deepseek_local.profile.wording import meant, show
 
-SHIPPED = "shipped:"
 NO_ENVIRONMENT: Mapping[str, str] = MappingProxyType({})
 
 
@@ -43,7 +40,7 @@ def resolve(
     for top in (*from_environment(environment), *from_sets(sets)):
         layer = layer.under(top)
     profile, wrong = shape.check(layer)
-    problems = (*layer.problems, *wrong.values(), *_breaches(profile, layer, wrong), *_unknown_policies(profile, layer))
+    problems = (*layer.problems, *wrong.values(), *_breaches(profile, layer, wrong), *policies.problems(profile, layer))
     if problems:
         raise ProfileError(_sorted(problems))
     return Resolved(profile, layer)
@@ -58,16 +55,6 @@ def _breaches(profile: Profile, layer: Layer, wrong: Mapping[Path, Problem]) -> 
         section = paths[0][:-1]
         path = next((path for path in paths if path[:-1] == section and path in layer.places), paths[0])
         yield layer.place(path).problem(path, f"{breach.message} [{breach.rule.id}]")
-
-
-def _unknown_policies(profile: Profile, layer: Layer) -> Iterator[Problem]:
-    """Report every `shipped:` policy that does not exist."""
-    shipped = [SHIPPED + name for name in file_names("policies")]
-    for index, name in enumerate(profile.gateway.policy):
-        if name.startswith(SHIPPED) and name not in shipped:
-            path = ("gateway", "policy", index)
-            known = f"{meant(name, shipped)}choose one of {', '.join(shipped)}"
-            yield layer.place(path).problem(path, f"is no shipped policy ({show(name)} seen), {known}")
 
 
 def _sorted(problems: Iterable[Problem]) -> list[Problem]:

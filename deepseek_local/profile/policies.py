@@ -1,16 +1,31 @@
-"""The policy files of a profile, as paths."""
+"""The policy files that a profile names: `shipped:NAME` comes with the kit, every other one lies below *home*."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from deepseek_local.profile.library import shipped_file
-from deepseek_local.profile.load import SHIPPED
+from deepseek_local.errors import Problem
+from deepseek_local.profile.layer import Layer
+from deepseek_local.profile.library import file_names, shipped_file
 from deepseek_local.profile.places import Places
 from deepseek_local.profile.schema import Profile
+from deepseek_local.profile.wording import meant, show
+
+SHIPPED = "shipped:"
 
 
 def files(profile: Profile, places: Places) -> tuple[Path, ...]:
-    """Return the absolute paths in order: `shipped:NAME` from the kit, others below *home*."""
+    """Return the absolute paths in order."""
     return tuple(
         shipped_file("policies", name.removeprefix(SHIPPED)) if name.startswith(SHIPPED) else places.home / name
         for name in profile.gateway.policy
     )
+
+
+def problems(profile: Profile, layer: Layer) -> Iterator[Problem]:
+    """Report every `shipped:` policy that does not exist."""
+    shipped = [SHIPPED + name for name in file_names("policies")]
+    for index, name in enumerate(profile.gateway.policy):
+        if name.startswith(SHIPPED) and name not in shipped:
+            path = ("gateway", "policy", index)
+            known = f"{meant(name, shipped)}choose one of {', '.join(shipped)}"
+            yield layer.place(path).problem(path, f"is no shipped policy ({show(name)} seen), {known}")

@@ -8,12 +8,10 @@ work or would undo a safeguard is a rule; whether the engine and the model can d
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from deepseek_local.access import CANARY
 from deepseek_local.profile.schema import Executor, Profile, Vendor
 
 Check = Callable[[Profile], str | None]
-
-CANARY = "s:canary"
-"""The principal of the golden question; its rights must not be lent to anybody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from deepseek_local.access import PRINCIPAL
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -166,7 +168,7 @@ class Gateway(Section):
     """Policy files, read as one policy in this order; `shipped:NAME` comes with the kit, other paths are relative to the home directory."""
     tokens: Path = Path("tokens.json")
     """Token store, relative to the home directory; mode 0600."""
-    local_principal: str | None = Field(default=None, pattern=r"^[us]:[a-z0-9][a-z0-9._@-]{0,62}$")
+    local_principal: str | None = Field(default=None, pattern=f"^{PRINCIPAL.pattern}$")
     """Principal for whom every start mints a token into the runtime directory (0600), for `deepseek-local chat` on this host; without it, none."""
     limits: Limits = Limits()
     """Caps for every request."""
@@ -224,8 +226,12 @@ class Profile(Section):
     """Logs and probes."""
 
 
+GATEWAY_VARIABLE = "DEEPSEEK_LOCAL_GATEWAY"
+"""Names the file with the `GatewaySettings`."""
+
+
 class GatewaySettings(Section):
-    """What one start tells every API server process, in one file (mode 0600) named by `DEEPSEEK_LOCAL_GATEWAY`."""
+    """What one start tells every API server process, in one file (mode 0600) named by `GATEWAY_VARIABLE`."""
 
     policy_files: tuple[Path, ...]
     """Absolute paths, in order."""

@@ -11,12 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from deepseek_local.access import PRINCIPAL
+
 Context = Mapping[str, Any]
 
 PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
     r"^sha256:[0-9a-f]{64}$": "must be sha256: and 64 lower-case hex digits",
-    r"^[us]:[a-z0-9][a-z0-9._@-]{0,62}$": "must be u: (a person) or s: (a service) and a lower-case name, such as u:alice",
+    f"^{PRINCIPAL.pattern}$": "must be u: (a person) or s: (a service) and a lower-case name, such as u:alice",
     r"^(debug|info|warning|error)$": "must be debug, info, warning or error",
 }
 """What each pattern of the schema asks for, in words."""

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 
 from deepseek_local.models.card import Golden
 
-PRINCIPAL = "s:canary"
-"""As whom it is asked."""
-
 _SHOWN = 120
 _REPEATED = re.compile(r"(.{1,24}?)\1{3,}.{0,24}", re.DOTALL)
 

@@ -25,10 +25,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 
 from deepseek_local.gateway.middleware import PolicyMiddleware
-from deepseek_local.gateway.settings import VARIABLE
 from deepseek_local.identity import keys, store, tokens
 from deepseek_local.profile.library import shipped_file
-from deepseek_local.profile.schema import GatewaySettings, Limits
+from deepseek_local.profile.schema import GATEWAY_VARIABLE, GatewaySettings, Limits
 from tests.integration.gateway.stub_engine import Seen, StubEngine
 
 BODY_BYTES = 65_536
@@ -139,7 +138,7 @@ class Door:
         file = self.directory / "gateway.json"
         file.write_text(self.settings().model_dump_json())
         file.chmod(0o600)
-        os.environ[VARIABLE] = str(file)
+        os.environ[GATEWAY_VARIABLE] = str(file)
         app = Starlette(routes=[WebSocketRoute("/v1/realtime", self.engine), Mount("", app=self.engine)])
         app.add_middleware(PolicyMiddleware)
         return app

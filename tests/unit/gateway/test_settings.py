@@ -10,6 +10,7 @@ from deepseek_local.errors import IdentityError, LaunchError, PolicyError
 from deepseek_local.gateway import settings
 from deepseek_local.gateway.middleware import PolicyMiddleware
 from deepseek_local.identity import keys
+from deepseek_local.profile.schema import GATEWAY_VARIABLE
 
 
 async def engine(*_: Any) -> None:
@@ -38,16 +39,16 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         )
     )
     path.chmod(0o600)
-    monkeypatch.setenv(settings.VARIABLE, str(path))
+    monkeypatch.setenv(GATEWAY_VARIABLE, str(path))
     return path
 
 
 def test_good_settings_make_a_middleware(file: Path):
-    assert settings.load({settings.VARIABLE: str(file)}).tokens_file == file.with_name("tokens.json")
+    assert settings.load({GATEWAY_VARIABLE: str(file)}).tokens_file == file.with_name("tokens.json")
     PolicyMiddleware(engine)
 
 
-@pytest.mark.parametrize("environment", [{}, {settings.VARIABLE: ""}])
+@pytest.mark.parametrize("environment", [{}, {GATEWAY_VARIABLE: ""}])
 def test_without_the_variable_there_are_no_settings(environment: dict[str, str]):
     with pytest.raises(LaunchError, match="DEEPSEEK_LOCAL_GATEWAY is not set"):
         settings.load(environment)
