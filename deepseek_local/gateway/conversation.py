@@ -1,10 +1,12 @@
 """
 An allowed WebSocket between engine and client: messages pass, and its end is on disk before the closing message leaves.
 
-Its bytes are those that the engine sends; its status is 101, or that of the answer with which the engine itself refuses.
+Its bytes are those that the engine sends; its status is 101, or that of the answer with which the engine itself refuses: 403
+when it closes before it accepts, which is how the server tells the client (ASGI, "Close - send event").
 """
 
 import asyncio
+from http import HTTPStatus
 
 from deepseek_local.gateway.asgi import App, Message, Receive, Scope, Send
 from deepseek_local.gateway.headers import towards_client
@@ -46,6 +48,8 @@ class Conversation:
             self._outcome.status = 101
         elif kind == f"{EXTENSION}.start":
             self._outcome.status = message["status"]
+        elif kind == "websocket.close" and not self._outcome.status:
+            self._outcome.status = HTTPStatus.FORBIDDEN
         if kind in {"websocket.accept", f"{EXTENSION}.start"}:
             headers = towards_client(message.get("headers", ()), self._request_id.encode("ascii"))
             message = {**message, "headers": headers}

@@ -17,8 +17,14 @@ from deepseek_local.gateway.outcome import Outcome
 from deepseek_local.gateway.refusal import FAILED, NO_RECORD
 from deepseek_local.gateway.replies import send_refusal
 
-FAREWELLS = (b"data: [DONE]\n\n", b'"message_stop"}\n\n')
-"""How the last event of a stream ends: OpenAI's, and that of Anthropic's Messages API. Inside JSON text no newline is written raw."""
+FAREWELLS = (
+    b"data: [DONE]\n\n",
+    b'"message_stop"}\n\n',
+    b'"response.completed"}\n\n',
+    b'"response.incomplete"}\n\n',
+    b'"response.failed"}\n\n',
+)
+"""How the last event of a stream ends: OpenAI's, Anthropic's, and those of OpenAI's Responses. Inside JSON text no newline is written raw."""
 
 
 class Exchange:

@@ -51,7 +51,7 @@ class StubEngine:
         self.seen.append(seen)
         seen.records = self._records_of(seen.id)
         if scope["type"] == "websocket":
-            await self._talk(receive, send)
+            await (self._refuse if scope["query_string"] else self._talk)(receive, send)
             return
         seen.body = await _body(receive)
         wanted = json.loads(seen.body).get("stub", {}) if seen.body.startswith(b"{") else {}
@@ -78,7 +78,10 @@ class StubEngine:
         if wanted.get("die"):
             raise OSError("the engine died")
         await send({"type": "http.response.body", "body": USAGE, "more_body": True})
-        await send({"type": "http.response.body", "body": memoryview(DONE), "more_body": True})
+        farewell = wanted.get("farewell", DONE.decode()).encode()
+        await send({"type": "http.response.body", "body": memoryview(farewell), "more_body": True})
+        if wanted.get("pause_at_end"):
+            await self._pause()
         await send({"type": "http.response.body", "body": b""})
 
     async def _wait(self, seen: Seen, _: Message, receive: Any, send: Any) -> None:
@@ -100,6 +103,10 @@ class StubEngine:
 
     async def _die(self, *_: Any) -> None:
         raise OSError("the engine died")
+
+    async def _refuse(self, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.close"})
 
     async def _talk(self, receive: Any, send: Any) -> None:
         assert (await receive())["type"] == "websocket.connect"

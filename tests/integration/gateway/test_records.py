@@ -31,8 +31,18 @@ def test_the_outcome_is_on_disk_before_an_answer_is_complete(door: Door):
     assert [record["kind"] for record in door.records_of(response)] == ["decision", "outcome"]
 
 
-def test_the_outcome_is_on_disk_before_a_stream_says_that_it_is_done(door: Door):
-    body = {"model": "m", "stream": True, "stub": {"kind": "stream"}}
+@pytest.mark.parametrize(
+    "farewell",
+    [
+        DONE.decode(),
+        'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+        'event: response.completed\ndata: {"response":{},"sequence_number":9,"type":"response.completed"}\n\n',
+        'event: response.incomplete\ndata: {"response":{},"sequence_number":9,"type":"response.incomplete"}\n\n',
+        'event: response.failed\ndata: {"response":{},"sequence_number":9,"type":"response.failed"}\n\n',
+    ],
+)
+def test_the_outcome_is_on_disk_before_a_stream_says_that_it_is_done(door: Door, farewell: str):
+    body = {"model": "m", "stream": True, "stub": {"kind": "stream", "pause_at_end": True, "farewell": farewell}}
     with door.client.stream(
         "POST", "/v1/chat/completions", json=body, headers={"authorization": f"Bearer {door.olga}"}
     ) as response:
@@ -40,9 +50,10 @@ def test_the_outcome_is_on_disk_before_a_stream_says_that_it_is_done(door: Door)
         kinds_at_done = None
         for chunk in response.iter_raw():
             received += chunk
-            if DONE in received and kinds_at_done is None:
+            if farewell.encode() in received and kinds_at_done is None:
                 kinds_at_done = [record["kind"] for record in door.records_of(response)]
-    assert received == WORD * 3 + USAGE + DONE
+                door.engine.go_on.set()
+    assert received == WORD * 3 + USAGE + farewell.encode()
     assert kinds_at_done == ["decision", "outcome"]
 
 

@@ -29,6 +29,14 @@ def test_an_allowed_conversation_is_recorded_at_both_ends(door: Door):
     assert (outcome["status"], outcome["bytes"], outcome["chunks"], outcome["aborted"]) == (101, 5, 1, False)
 
 
+def test_a_conversation_that_the_engine_does_not_accept_is_recorded_as_the_client_sees_it(door: Door):
+    with pytest.raises(InvalidStatus) as caught, dial(door, door.olga, "/v1/realtime?refuse"):
+        pass
+    assert caught.value.response.status_code == 403
+    decision, outcome = door.sequencer.records_of(door.engine.seen[-1].id)
+    assert (decision["dec"], outcome["status"], outcome["aborted"]) == ("allow", 403, False)
+
+
 @pytest.mark.parametrize(
     ("token", "path", "status", "reason"),
     [
