@@ -21,7 +21,7 @@ from typing import Annotated
 
 import msgspec
 
-from deepseek_local.access import PRINCIPAL
+from deepseek_local.access import CANARY, PRINCIPAL
 from deepseek_local.errors import IdentityError
 from deepseek_local.files import is_private, read_regular, write_atomic
 from deepseek_local.identity import keys, tokens
@@ -79,6 +79,10 @@ def create(
     if not PRINCIPAL.fullmatch(principal):
         raise IdentityError(
             f"{principal!r} is no principal; write u:NAME for a person or s:NAME for a service, in lower case"
+        )
+    if principal == CANARY:
+        raise IdentityError(
+            f"{CANARY} is who asks the golden question, with a token of its own for every start; name another principal"
         )
     key = keys.ensure(key_file)
     with _locked(path):

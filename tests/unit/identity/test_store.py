@@ -63,6 +63,12 @@ def test_a_name_that_is_no_principal_gets_no_token(path: Path, key_file: Path, n
     assert not path.exists()
 
 
+def test_nobody_gets_a_token_of_the_canary(path: Path, key_file: Path):
+    with pytest.raises(IdentityError, match="name another principal"):
+        store.create(path, key_file, "s:canary", NOW)
+    assert not path.exists()
+
+
 def test_a_store_that_others_can_read_is_refused(path: Path, key_file: Path):
     store.create(path, key_file, "u:alice", NOW)
     path.chmod(0o640)
