@@ -6,17 +6,20 @@ that become infinite nor lone surrogates, as long as it decodes everything (skip
 parsers read alike; of two equal keys both take the last.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from deepseek_local.gateway.refusal import MALFORMED, RefusedError
 
+Name = Annotated[str, msgspec.Meta(max_length=256)]
+"""Of a model: as long as a record holds it whole. The engine logs the name of one that it does not have."""
+
 
 class Document(msgspec.Struct, frozen=True):
     """What the record may say about a request; fields of another type are refused."""
 
-    model: str | None = None
+    model: Name | None = None
     stream: bool | None = None
     n: int | None = None
     best_of: int | None = None

@@ -42,7 +42,10 @@ TOO_LARGE = Refusal(
 )
 TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "invalid_request_error", "The request body took too long.")
 MALFORMED = Refusal(
-    HTTPStatus.BAD_REQUEST, "malformed", "invalid_request_error", "The request body is not one JSON object in UTF-8."
+    HTTPStatus.BAD_REQUEST,
+    "malformed",
+    "invalid_request_error",
+    "The request body must be one JSON object in UTF-8, with fields of the right types.",
 )
 DISCONNECTED = Refusal(499, "disconnected", "invalid_request_error", "The client left before its request was complete.")
 DRAINING = Refusal(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepseek_local.audit.clip import TEXT_LIMIT
 from deepseek_local.gateway.documents import Document, parse
 from deepseek_local.gateway.refusal import RefusedError
 
@@ -51,6 +52,15 @@ def assert_alike(body: bytes) -> None:
 def test_equal_keys_count_as_the_engine_counts_them():
     assert parse(b'{"model":"a","model":"b"}') == Document(model="b")
     assert parse(b'{"model":"a","\\u006dodel":"b"}') == Document(model="b")
+
+
+def test_no_model_has_a_name_longer_than_a_record_holds():
+    longest = "m" * TEXT_LIMIT
+    assert parse(json.dumps({"model": longest}).encode()) == Document(model=longest)
+    with pytest.raises(RefusedError) as caught:
+        parse(json.dumps({"model": longest + "m"}).encode())
+    assert caught.value.refusal.status == 400
+    assert "$.model" in caught.value.refusal.message
 
 
 def test_only_given_fields_are_attributes():
