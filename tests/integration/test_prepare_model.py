@@ -27,6 +27,14 @@ CONFIG = {
     "max_position_embeddings": 64,
 }
 
+INTERRUPTED = """
+import subprocess
+def run(*_, **__):
+    raise KeyboardInterrupt
+subprocess.run = run
+"""
+"""What a Ctrl-C during the download looks like to the script."""
+
 
 def prepare(target: Path, *options: str, hidden: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Run the script; modules named in `hidden` cannot be found, as if they were not installed."""
@@ -122,3 +130,16 @@ def test_a_full_disk_is_noticed_before_anything_is_downloaded(small_disk):
     assert done.returncode == 1
     assert "600 MB are needed" in done.stderr
     assert "downloading" not in done.stderr
+
+
+def test_ctrl_c_is_one_sentence_and_leaves_nothing(tmp_path):
+    target = tmp_path / "models" / "demo"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "PIP_NO_INDEX": "1"}
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "--to", str(target)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1].endswith("demo model: stopped; the next run begins again")
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in target.parent.iterdir()] == [".preparing-lock"]
