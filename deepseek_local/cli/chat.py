@@ -12,7 +12,8 @@ import click
 from deepseek_local import chat
 from deepseek_local.chat import Conversation, Message, Options
 from deepseek_local.cli import render
-from deepseek_local.cli.options import home_option, verbose_option
+from deepseek_local.cli.options import format_option, home_option, verbose_option
+from deepseek_local.cli.render import Format
 from deepseek_local.profile.places import Places
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -50,6 +51,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
     help="0 always gives the same answer.",
 )
 @home_option
+@format_option
 @verbose_option
 def command(
     *,
@@ -60,11 +62,12 @@ def command(
     max_tokens: int | None,
     temperature: float | None,
     home: Path,
+    output: Format,
 ) -> None:
     """
     Ask the running model and stream its answer.
 
-    Without QUESTION it is read from standard input; on a terminal a conversation starts, which an empty line ends.
+    Without QUESTION it is read from standard input; on a terminal a conversation starts, which an empty line or Ctrl-D ends.
     """
     target = chat.find(url, token_file, os.environ, Places.of(home, os.environ).state)
     messages = [Message("system", system)] if system else []
@@ -72,17 +75,21 @@ def command(
     with closing(Conversation(target)) as conversation:
         for asked in _questions(question):
             messages.append(Message("user", asked))
-            messages.append(Message("assistant", _answer(conversation, messages, options)))
+            answer = _answer(conversation, messages, options, output)
+            messages.append(Message("assistant", answer))
+            if output is Format.JSON:
+                render.result(output, {"question": asked, "answer": answer}, ())
 
 
 def _questions(question: str | None) -> Iterator[str]:
     if question is not None:
         yield _sound(question)
-    elif not sys.stdin.isatty():
-        yield _sound(sys.stdin.buffer.read().decode("utf-8", "surrogateescape").strip())
-    else:
-        while asked := click.prompt("you", default="", show_default=False, prompt_suffix="> ").strip():
+    elif sys.stdin is not None and sys.stdin.isatty():
+        while asked := render.ask("you> ").strip():
             yield _sound(asked)
+    else:
+        given = sys.stdin.buffer.read() if sys.stdin is not None else b""
+        yield _sound(given.decode("utf-8", "surrogateescape").strip())
 
 
 def _sound(question: str) -> str:
@@ -94,8 +101,8 @@ def _sound(question: str) -> str:
     return question
 
 
-def _answer(conversation: Conversation, messages: list[Message], options: Options) -> str:
-    """Show the answer while it comes, and return it; of thinking only the fact is shown."""
+def _answer(conversation: Conversation, messages: list[Message], options: Options, output: Format) -> str:
+    """Return the answer, and as text show it while it comes; of thinking only the fact is shown."""
     answer, thinks = "", False
     try:
         for piece in conversation.ask(messages, options):
@@ -103,14 +110,15 @@ def _answer(conversation: Conversation, messages: list[Message], options: Option
                 render.note("(thinking)")
             thinks = thinks or piece.thinking
             if not piece.thinking:
-                render.stream(_harmless(piece.text))
                 answer += piece.text
+                if output is Format.TEXT:
+                    render.stream(_harmless(piece.text))
     finally:
-        if answer:
+        if answer and output is Format.TEXT:
             render.stream("\n")
     return answer
 
 
 def _harmless(text: str) -> str:
     """Take from a terminal what could command it: a model may repeat escape sequences that somebody put into its prompt."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text) if sys.stdout.isatty() else text
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text) if render.is_terminal() else text
