@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-def write_atomic(path: Path, content: bytes, mode: int = 0o600) -> None:
+def write_atomic(path: Path, content: bytes, mode: int = 0o600, *, keep_owner: bool = False) -> None:
     """
     Replace `path` by `content` so that a reader sees the old or the new file, never a part, even after a power cut.
 
-    The file gets `mode` before it becomes visible. Raises `OSError`.
+    The file gets `mode` before it becomes visible; with `keep_owner`, one that root replaces still belongs to whom it belonged.
+    Raises `OSError`.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
+            if keep_owner:
+                _give_to_owner(stream.fileno(), path)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -28,6 +31,12 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o600) -> None:
         Path(name).unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def _give_to_owner(descriptor: int, path: Path) -> None:
+    if os.geteuid() == 0 and path.exists():
+        status = path.stat()
+        os.fchown(descriptor, status.st_uid, status.st_gid)
 
 
 def read_regular(path: Path, maximum_bytes: int) -> bytes:

@@ -136,7 +136,8 @@ def _write(path: Path, all_tokens: Sequence[Token]) -> None:
             f"the token store {path} is full with {len(all_tokens)} tokens; move it aside and create those still needed again"
         )
     try:
-        write_atomic(path, content)
+        # Changed by root, it must stay readable for the service's user, or everybody is refused.
+        write_atomic(path, content, keep_owner=True)
     except OSError as error:
         raise IdentityError(
             f"the token store {path} cannot be written ({error.strerror}); nothing was changed"

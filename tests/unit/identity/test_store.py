@@ -1,6 +1,7 @@
 """The token store: private, replaced as a whole, and nothing is lost when two programs write."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -114,6 +115,16 @@ def test_a_store_that_cannot_be_understood_is_refused_with_the_place(
         store.read(path)
     assert part in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change what belongs to others")
+def test_a_store_that_root_changes_still_belongs_to_its_service(path: Path, key_file: Path):
+    entry, _ = store.create(path, key_file, "u:alice", NOW)
+    os.chown(path, 1234, 4321)
+    store.revoke(path, entry.kid, NOW)
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (1234, 4321, 0o600)
 
 
 def test_a_store_grows_no_larger_than_can_be_read(path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch):
