@@ -1,9 +1,9 @@
-import errno
+"""The log over all its segments: order, numbers, clocks, and what a start makes of what it finds."""
+
 import hashlib
 import os
 import re
 import stat
-from pathlib import Path
 
 import pytest
 
@@ -39,14 +39,6 @@ def test_a_commit_numbers_its_entries_and_dates_them_alike(desk, entry):
     assert (first["seq"], first["cseq"], first["pid"]) == (1, 1, 42)
     assert (second["seq"], second["cseq"], second["pid"]) == (2, 2, 42)
     assert first["ts"] == second["ts"] == "2026-11-24T12:00:00.500000Z"
-
-
-def test_records_are_on_disk_when_commit_returns(desk, entry, monkeypatch):
-    log = desk.open()
-    synced = []
-    monkeypatch.setattr(os, "fdatasync", lambda _: synced.append(desk.kinds(1)))
-    log.commit([entry(1), entry(2)])
-    assert synced == [["start", "admin", "admin"]]
 
 
 def test_a_start_after_a_stop_goes_on_in_a_new_segment_that_seals_the_old_one(desk, entry):
@@ -244,28 +236,6 @@ def test_a_pruned_beginning_is_no_hole(desk, entry):
     assert desk.records(3)[-1]["seq"] == 4
 
 
-@pytest.mark.parametrize("call", ["write", "fdatasync"])
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.ENOLINK])
-def test_a_failing_disk_names_the_file_the_error_and_the_remedy(desk, entry, monkeypatch, call, number):
-    log = desk.open()
-
-    def fail(*_):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, call, fail)
-    name = errno.errorcode[number]
-    with pytest.raises(AuditError, match=rf"cannot write .*segment-000001\.jsonl: .* \({name}\); .*, then try again"):
-        log.commit([entry()])
-
-
-def test_a_short_write_is_completed(desk, entry, monkeypatch):
-    log = desk.open()
-    real = os.write
-    monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, data[:7]))
-    log.commit([entry(1), entry(2)])
-    assert desk.kinds(1) == ["start", "admin", "admin"]
-
-
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(AuditError, match=r"cannot open .*file/audit: Not a directory \(ENOTDIR\)"):
@@ -287,16 +257,3 @@ def test_a_refused_start_gives_the_directory_back(desk):
         desk.open()
     desk.segment(1).write_bytes(whole)
     desk.open()
-
-
-def test_a_segment_whose_mode_cannot_change_is_sealed_all_the_same(desk, monkeypatch, caplog):
-    """`chmod` is refused, even to root, for a file with the append-only flag."""
-    desk.close(desk.open())
-
-    def refuse(*_):
-        raise PermissionError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(Path, "chmod", refuse)
-    desk.open()
-    assert desk.kinds(2) == ["segment_sealed", "start"]
-    assert "segment-000001.jsonl keeps its mode: Operation not permitted" in caplog.text
