@@ -28,7 +28,8 @@ class Journal:
             raise
         if self._is_silent:
             self._is_silent = False
-            _log.info("records can be written again")
+            # As loud as what it ends: vLLM leaves our loggers at the level of warnings.
+            _log.warning("records can be written again")
 
     async def note_policy(self, digest: str) -> None:
         """Record a policy before the first decision under it. Raises `AuditError`."""

@@ -41,6 +41,20 @@ def test_a_dead_sequencer_stops_everything_but_health(door: Door):
     wait_until(lambda: door.ask(door.olga).status_code == 200, "requests are recorded again")
 
 
+def test_the_log_says_once_that_records_stop_and_once_that_they_go_on(door: Door, caplog: pytest.LogCaptureFixture):
+    door.sequencer.signal(signal.SIGKILL)
+    for _ in range(3):
+        assert is_unavailable(door.ask(door.olga))
+    door.sequencer.start()
+    for _ in range(3):
+        wait_until(lambda: door.ask(door.olga).status_code == 200, "requests are recorded again")
+    stopped, again = [
+        record.getMessage() for record in caplog.records if record.name == "deepseek_local.gateway.journal"
+    ]
+    assert stopped.startswith("requests are refused with 503 until their records can be written: ")
+    assert again == "records can be written again"
+
+
 def test_a_silent_sequencer_stops_everything_but_health(door: Door):
     door.sequencer.signal(signal.SIGSTOP)
     assert is_unavailable(door.ask(door.olga))
