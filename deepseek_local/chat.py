@@ -6,6 +6,7 @@ It is an ordinary client of the front door, with a token like everybody; it know
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,6 +24,7 @@ TOKEN = "DEEPSEEK_LOCAL_TOKEN"  # noqa: S105 - the name of a variable
 _CONNECT_SECONDS = 5.0
 _SILENCE_SECONDS = 600.0
 """The longest pause inside an answer: a queued request may wait long for its first token."""
+_TOKEN = re.compile(r"[!-~]+")
 _DATA = "data: "
 _DONE = "[DONE]"
 
@@ -71,7 +73,7 @@ def find(url: str | None, token_file: Path | None, environment: Mapping[str, str
     running = None if url else state.read(state_file)
     address = Address.parse(url or (running.url if running else ""))
     if token_file is None and environment.get(TOKEN):
-        return Target(address, environment[TOKEN].strip(), running.model if running else None)
+        return Target(address, _checked(environment[TOKEN], TOKEN), running.model if running else None)
     if token_file is None and running and running.token_file:
         token_file = Path(running.token_file)
     if token_file is None:
@@ -141,6 +143,14 @@ def _read_token(path: Path) -> str:
         raise ClientError(f"the token file {path} cannot be read: {reason}") from error
     if not token:
         raise ClientError(f"the token file {path} is empty; create a token with `deepseek-local token create`")
+    return _checked(token, f"the token file {path}")
+
+
+def _checked(text: str, place: str) -> str:
+    """Return the token if it can stand in a header; an error of the HTTP library would show it. Raises `ClientError`."""
+    token = text.strip()
+    if _TOKEN.fullmatch(token) is None:
+        raise ClientError(f"{place} holds no token: it must be one word, as `deepseek-local token create` printed it")
     return token
 
 

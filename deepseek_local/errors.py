@@ -10,7 +10,8 @@ Every failure that this package reports on purpose, one class per phase.
     ├── IdentityError       the token store cannot be used             exit 4
     ├── PolicyError         the policy files cannot be used            exit 4
     ├── AuditError          a record could not be made durable         exit 1
-    └── ClientError         the server refused or could not be reached exit 1
+    ├── ClientError         the server refused or could not be reached exit 1
+    └── OutputError         a result could not be written              exit 1
 
 A message says what is wrong, the value seen, and what to do about it. Only `cli.main` turns an `Error` into an exit code.
 """
@@ -115,3 +116,7 @@ class AuditError(Error):
 
 class ClientError(Error):
     """The server refused the request or could not be reached."""
+
+
+class OutputError(Error):
+    """A result could not be written to stdout."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from deepseek_local.errors import Error, ProblemsError
+from deepseek_local.errors import Error, OutputError, ProblemsError
 
 
 class Format(StrEnum):
@@ -27,16 +27,30 @@ class Format(StrEnum):
 def result(output: Format, data: object, lines: Iterable[str]) -> None:
     """Print one result to stdout: `data` as one JSON value, or the `lines`."""
     if output is Format.JSON:
-        click.echo(_json(data))
+        _write(f"{_json(data)}\n")
     else:
         for line in lines:
-            click.echo(line)
+            _write(f"{line}\n")
 
 
 def stream(text: str) -> None:
     """Print a piece of a result at once and without a line break, as an answer that is still being written."""
     # Without `color`, click would take escape sequences out of what goes into a pipe.
-    click.echo(text, nl=False, color=True)
+    _write(text, color=True)
+
+
+def is_terminal() -> bool:
+    """Whether results are shown on a terminal; stdout may be closed."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def ask(prompt: str) -> str:
+    """Let the user type a line; Ctrl-D is an empty one."""
+    try:
+        return input(prompt)
+    except EOFError:
+        note("")
+        return ""
 
 
 def note(text: str) -> None:
@@ -62,10 +76,23 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def accept_any_text() -> None:
-    """Make both streams show what they cannot encode as an escape: a file name may hold any byte."""
-    for text in (sys.stdout, sys.stderr):
+    """Let streams show what they cannot encode as an escape, and take what they cannot decode: a file name may hold any byte."""
+    handling = ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace"), (sys.stderr, "backslashreplace"))
+    for text, errors in handling:
         if hasattr(text, "reconfigure"):
-            text.reconfigure(errors="backslashreplace")
+            text.reconfigure(errors=errors)
+
+
+def _write(text: str, *, color: bool | None = None) -> None:
+    """Write to stdout. Raises `OutputError`, but leaves it to click when the reader went away."""
+    try:
+        click.echo(text, nl=False, color=color)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"the result could not be written ({error.strerror}): free some space at its place"
+        ) from error
 
 
 def _failure(error: Error) -> dict[str, object]:

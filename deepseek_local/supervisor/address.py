@@ -31,7 +31,7 @@ class Address:
         if url.startswith(_UNIX) and len(url) > len(_UNIX):
             return cls(url, _HOST, url.removeprefix(_UNIX).removeprefix("//"))
         base = url.rstrip("/").removesuffix("/v1").rstrip("/")
-        if base.startswith(("http://", "https://")) and "@" not in base:
+        if base.startswith(("http://", "https://")) and "@" not in base and _is_url(base):
             return cls(url, base, None)
         raise ClientError(f"{url!r} is not an address of the front door: write http://HOST:PORT or unix:/PATH")
 
@@ -51,3 +51,10 @@ class Address:
         limits = httpx.Limits(max_keepalive_connections=0)
         transport = httpx.AsyncHTTPTransport(verify=plain, limits=limits, uds=self.socket)
         return httpx.AsyncClient(base_url=self.base, transport=transport, timeout=timeout, trust_env=False)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return bool(httpx.URL(text).host)
+    except httpx.InvalidURL:
+        return False

@@ -183,3 +183,12 @@ def test_a_damaged_state_file_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "state.json").write_bytes(content)
     with pytest.raises(ClientError, match="it is not what `serve` writes"):
         chat.find(None, None, {}, tmp_path / "state.json")
+
+
+@pytest.mark.parametrize("token", ["two words", "two\nlines", "con\x01trol", "Grüße", " \n"])
+def test_what_cannot_stand_in_a_header_is_no_token_and_is_not_shown(tmp_path: Path, token: str) -> None:
+    (tmp_path / "token").write_text(token, "utf-8")
+    for file, environment in ((tmp_path / "token", {}), (None, {chat.TOKEN: token})):
+        with pytest.raises(ClientError) as caught:
+            chat.find("unix:/x", file, environment, tmp_path / "none")
+        assert token not in str(caught.value)

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 
@@ -87,3 +88,23 @@ def test_what_is_no_question_is_not_sent(chat, capfd, question, said):
     assert main.run([*command, question]) == ExitCode.USAGE
     assert said in capfd.readouterr().err
     assert asked == []
+
+
+def test_ctrl_d_ends_a_conversation_too(chat):
+    command, asked = chat(event(content="Paris"))
+    assert on_a_terminal(command, "Capital of France?\n\x04").endswith("you> \r\n")
+    assert len(asked) == 1
+
+
+def test_an_answer_as_json_is_one_object(chat, capfd):
+    command, _ = chat(event(reasoning="hm"), event(content="Pa"), event(content="ris"))
+    assert main.run([*command, "Capital of France?", "--format", "json"]) == ExitCode.OK
+    assert json.loads(capfd.readouterr().out) == {"question": "Capital of France?", "answer": "Paris"}
+
+
+@pytest.mark.parametrize("redirection", [">&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_bug(chat, redirection):
+    command, asked = chat(event(content="Paris"))
+    words = shlex.join([sys.executable, "-m", "deepseek_local", *command, "hello"])
+    done = subprocess.run(["sh", "-c", f"{words} {redirection}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, len(asked)) == (0, "", 1)

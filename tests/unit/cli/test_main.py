@@ -119,3 +119,12 @@ def test_a_terminal_that_lacks_a_letter_gets_an_escape():
     done = python("-m", "deepseek_local", "profile", "show", "前门", capture_output=True, env=environment)
     assert done.returncode == 3
     assert done.stderr.startswith("\\u524d\\u95e8: is no shipped profile")
+
+
+def test_a_full_disk_is_a_sentence_with_the_remedy():
+    with open("/dev/full", "w") as full:
+        done = python("-m", "deepseek_local", "profile", "list", stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "the result could not be written (No space left on device): free some space at its place\n",
+    )

@@ -17,7 +17,13 @@ def test_both_forms_of_address_are_understood(url: str, base: str, socket: str |
     assert Address.parse(url) == Address(url, base, socket)
 
 
-@pytest.mark.parametrize("url", ["", "unix:", "gpu01:8000", "file:///etc/passwd", "http://user:password@gpu01"])
+BAD_ADDRESSES = [
+    *("", "unix:", "gpu01:8000", "file:///etc/passwd", "http://user:password@gpu01", "http:///v1"),
+    *("http://gpu01:port", "http://[::1", "http://gpu01:8000\n"),
+]
+
+
+@pytest.mark.parametrize("url", BAD_ADDRESSES)
 def test_anything_else_is_refused(url: str) -> None:
     with pytest.raises(ClientError, match="is not an address of the front door"):
         Address.parse(url)
