@@ -75,6 +75,11 @@ def is_private(path: Path) -> bool:
     return not stat.S_IMODE(path.stat().st_mode) & 0o077
 
 
+def is_writable_by_all(path: Path) -> bool:
+    """Whether any user of the host can change the file. Raises `OSError` when it cannot be examined."""
+    return bool(path.stat().st_mode & stat.S_IWOTH)
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """What changes when a file is written, replaced or given another mode; equal stamps mean the same content."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deepseek_local.access import Access, Verdict
 from deepseek_local.errors import PolicyError, Problem
-from deepseek_local.files import read_regular
+from deepseek_local.files import is_writable_by_all, read_regular
 from deepseek_local.policy import roles
 from deepseek_local.policy.casbin_engine import Engine, Rule
 from deepseek_local.policy.rules import MAXIMUM_BYTES, Grant, Lines, Membership, parse
@@ -77,11 +77,14 @@ def load(files: Sequence[Path]) -> Policy:
     for file in files:
         try:
             content = read_regular(file, MAXIMUM_BYTES + 1)
+            open_to_all = is_writable_by_all(file)
         except OSError as error:
             problems.append(
                 Problem(f"cannot be read ({error.strerror}); check gateway.policy in the profile", str(file))
             )
             continue
+        if open_to_all:
+            problems.append(Problem(f"can be changed by every user of this host; run: chmod o-w {file}", str(file)))
         contents.append(content)
         lines.append(parse(str(file), content))
     problems += [problem for part in lines for problem in part.problems]

@@ -72,6 +72,16 @@ def test_stock_casbin_would_allow_everything_to_an_empty_subject_without_rules()
     assert stock([], []).enforce("", "", "") is True
 
 
+def test_a_policy_that_everybody_can_change_is_refused(tmp_path: Path):
+    file = write(tmp_path, "g, u:root, admin\n")
+    file.chmod(0o666)
+    with pytest.raises(PolicyError) as caught:
+        load([SEED, file])
+    assert str(caught.value) == f"{file}: can be changed by every user of this host; run: chmod o-w {file}"
+    file.chmod(0o664)
+    assert load([SEED, file]).has_role("u:root")
+
+
 def test_problems_of_all_files_are_told_together(tmp_path: Path):
     first, second = write(tmp_path, "p, admin, *\n", "a.csv"), write(tmp_path, "x, y\n", "b.csv")
     with pytest.raises(PolicyError) as caught:

@@ -45,7 +45,7 @@ def test_a_changed_file_is_in_force_at_the_next_look(file: Path):
     assert not allowed(live)
 
 
-@pytest.mark.parametrize("mistake", ["", "p, operator, inference_*\n", "remove", "directory", "fifo"])
+@pytest.mark.parametrize("mistake", ["", "p, operator, inference_*\n", "remove", "directory", "fifo", "mode"])
 def test_a_broken_change_leaves_the_last_good_policy(file: Path, mistake: str, caplog: pytest.LogCaptureFixture):
     live = LivePolicy([file], Watch([file], 0))
     digest = live.current().digest
@@ -55,6 +55,9 @@ def test_a_broken_change_leaves_the_last_good_policy(file: Path, mistake: str, c
             file.mkdir()
         elif mistake == "fifo":
             os.mkfifo(file)
+    elif mistake == "mode":
+        file.write_text(CLOSED)
+        file.chmod(0o666)
     else:
         file.write_text(mistake)
     assert allowed(live)
