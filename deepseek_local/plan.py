@@ -89,7 +89,7 @@ def _model(profile: Profile, facts: ModelFacts | None, card: ModelCard | None) -
     if card is not None and facts is not None and _shape(card.facts) != _shape(facts):
         yield Impossible(
             f"the checkpoint is no {card.name}: it has {_shape(facts)} where the card says {_shape(card.facts)}; "
-            "correct model.card or model.path"
+            "correct model.path, name another model.card, or none with --set model.card=null"
         )
     chosen = any(argument.startswith("--chat-template=") for argument in profile.engine.extra_arguments)
     if card is not None and card.tool_template is not None and not chosen:

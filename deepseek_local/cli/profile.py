@@ -2,20 +2,29 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
+from deepseek_local import plan as plans
 from deepseek_local.cli import render
 from deepseek_local.cli.options import format_option, set_option, verbose_option
 from deepseek_local.cli.render import Format
-from deepseek_local.errors import ExitCode, Problem, ProfileError
+from deepseek_local.engine import args, compat, installed
+from deepseek_local.errors import ExitCode, PlanError, Problem, ProfileError
+from deepseek_local.models import card
+from deepseek_local.models.card import ModelCard
 from deepseek_local.profile import editor, library, listing
 from deepseek_local.profile.load import load, resolve
+from deepseek_local.profile.places import Places
 from deepseek_local.profile.schema import Profile, Vendor
 
 ENVIRONMENT_HELP = (
     "Every setting has an environment twin, such as DEEPSEEK_LOCAL_ENGINE__MAX_NUM_SEQS for engine.max_num_seqs."
 )
+
+_NOWHERE = Places(Path("/"), Path("/"))
+"""A profile is checked without a deployment."""
 
 
 @click.group()
@@ -79,12 +88,20 @@ def _hardware(profile: Profile) -> str:
 
 
 def _problems(name: str, sets: Sequence[str]) -> tuple[Problem, ...]:
-    """Return the mistakes of one profile."""
+    """Return the mistakes of one profile, and what no engine could do for it whatever the checkpoint."""
     try:
-        load(name, sets=sets, environment=os.environ)
+        profile = load(name, sets=sets, environment=os.environ)
+        plan = plans.make(profile, _NOWHERE, None, _card(profile), installed.installed_version() or compat.REFERENCE)
+        args.build(plan)
     except ProfileError as error:
         return error.problems
+    except PlanError as error:
+        return tuple(Problem(reason, name) for reason in error.reasons)
     return ()
+
+
+def _card(profile: Profile) -> ModelCard | None:
+    return card.find(profile.model.card) if profile.model.card else None
 
 
 def _findings(reports: Sequence[tuple[str, tuple[Problem, ...]]]) -> Iterator[str]:

@@ -105,8 +105,11 @@ def _deployment(profile: str, sets: tuple[str, ...], home: Path) -> tuple[Profil
 
 def _hint(principal: str, profile: Profile, places: Places) -> str | None:
     """Say so when the token opens nothing yet, or when nobody can know."""
+    files = policies.files(profile, places)
+    if missing := [file for file in files if not file.exists()]:
+        return f"{principal} has no role yet: {missing[-1]} does not exist, create it with the line `g, {principal}, operator`."
     try:
-        policy = enforcer.load(policies.files(profile, places))
+        policy = enforcer.load(files)
     except PolicyError as error:
         return f"The policy of this profile cannot be used:\n{error}"
     if policy.has_role(principal):

@@ -17,6 +17,7 @@ _MIB = 1024 * 1024
 _LEAST_FREE_BYTES = 256 * _MIB
 _LITTLE_FREE_BYTES = 10 * 1024 * _MIB
 _LITTLE_FREE_SHARE = 0.15
+_HIGHEST_PORT = 65_535
 
 
 def port(plan: Plan) -> Iterator[Finding]:
@@ -95,11 +96,15 @@ def _port_taken(number: int, reason: OSError) -> Finding:
         return error(
             "port.in-use",
             f"port {number} on 127.0.0.1 is in use by {who}",
-            "stop it first, or choose another gateway.port",
+            f"stop it first, or choose another gateway.port, as with DEEPSEEK_LOCAL_GATEWAY__PORT={_other(number)}",
         )
     return error(
         "port.refused", f"port {number} on 127.0.0.1 cannot be used ({reason.strerror})", "choose another gateway.port"
     )
+
+
+def _other(port: int) -> int:
+    return port + 1 if port < _HIGHEST_PORT else port - 1
 
 
 def _creatable(identifier: str, path: Path) -> Iterator[Finding]:

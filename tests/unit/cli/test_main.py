@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import click
 import pytest
@@ -122,7 +123,7 @@ def test_a_terminal_that_lacks_a_letter_gets_an_escape():
 
 
 def test_a_full_disk_is_a_sentence_with_the_remedy():
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = python("-m", "deepseek_local", "profile", "list", stdout=full, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (
         1,

@@ -72,3 +72,14 @@ def test_schema_is_a_json_schema_that_completes_without_requiring(capsys):
     schema = json.loads(capsys.readouterr().out)
     assert schema["properties"].keys() >= {"extends", "hardware", "engine"}
     assert "required" not in json.dumps(schema).replace("required on CPU", "")
+
+
+@pytest.mark.usefixtures("files")
+def test_check_reports_what_no_engine_could_do(capsys):
+    refused = 'engine.extra_arguments=["--host=0.0.0.0"]'
+    assert (
+        run(["profile", "check", "a100x8", "--set", "engine.tensor_parallel_size=3", "--set", "hardware.count=6"]) == 3
+    )
+    assert capsys.readouterr().out.startswith("a100x8: 64 attention heads cannot be shared equally by 3 GPUs")
+    assert run(["profile", "check", "good.yaml", "--set", refused]) == 3
+    assert capsys.readouterr().out.startswith("good.yaml: engine.extra_arguments: ")

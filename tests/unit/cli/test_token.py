@@ -37,6 +37,12 @@ def test_create_hints_at_a_principal_without_a_role(capsys: pytest.CaptureFixtur
     assert "has no role" not in capsys.readouterr().err
 
 
+def test_create_tells_a_newcomer_which_file_to_write(home: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(["token", "create", "u:alice", "--profile", "a100x1"]) == ExitCode.OK
+    said = capsys.readouterr().err
+    assert f"{home / 'users.csv'} does not exist, create it with the line `g, u:alice, operator`." in said
+
+
 @pytest.mark.usefixtures("home")
 def test_list_shows_states_and_no_secret(capsys: pytest.CaptureFixture[str]):
     run(["token", "create", "u:demo"])

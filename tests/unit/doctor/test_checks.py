@@ -48,6 +48,7 @@ def test_a_free_port_is_fine_and_a_taken_one_names_its_holder(plan) -> None:
         (finding,) = places.port(taken)
     assert finding.id == "port.in-use"
     assert f"(process {os.getpid()})" in finding.message
+    assert f"DEEPSEEK_LOCAL_GATEWAY__PORT={taken.profile.gateway.port + 1}" in finding.remedy
     assert ids(places.port(taken)) == []
 
 
