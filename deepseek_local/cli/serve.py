@@ -11,12 +11,15 @@ from pathlib import Path
 import click
 
 from deepseek_local import serve
-from deepseek_local.cli import render
+from deepseek_local.cli import render, ways
 from deepseek_local.cli.options import format_option, home_option, profile_option, set_option, verbose_option
 from deepseek_local.cli.render import Format
 from deepseek_local.doctor.finding import Severity
+from deepseek_local.errors import OutputError
 from deepseek_local.serve import Prepared
 from deepseek_local.supervisor.state import State
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -54,7 +57,15 @@ def command(
         render.result(output, _data(prepared), _command_line(prepared))
         return
     _log_to_stderr(prepared.plan.profile.observability.log_level)
-    serve.run(prepared, os.environ, lambda state: render.result(output, asdict(state), _how_to_talk(state, home)))
+    serve.run(prepared, os.environ, lambda state: _announce(state, output, ways.of(state, home, profile)))
+
+
+def _announce(state: State, output: Format, lines: Iterator[str]) -> None:
+    """Show how to use what is running; that nobody reads it is no reason to stop."""
+    try:
+        render.result(output, asdict(state), lines)
+    except (OutputError, BrokenPipeError) as error:
+        _log.warning("it runs, but how to use it cannot be shown: %s", error)
 
 
 def _data(prepared: Prepared) -> dict[str, object]:
@@ -82,29 +93,3 @@ def _log_to_stderr(level: str) -> None:
     logging.basicConfig(stream=sys.stderr, level=level.upper(), format=form, datefmt="%H:%M:%S")
     for chatty in ("httpx", "httpcore", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-def _how_to_talk(state: State, home: Path) -> Iterator[str]:
-    """Show the ways to use what is running now."""
-    unix = state.url.removeprefix("unix:") if state.url.startswith("unix:") else None
-    base = "http://localhost" if unix else state.url
-    socket = f"--unix-socket {shlex.quote(unix)} " if unix else ""
-    token = f"$(cat {shlex.quote(state.token_file)})" if state.token_file else "YOUR-TOKEN"
-    place = "" if home == Path("var") else f" --home {shlex.quote(str(home))}"
-    yield from ("", f"Ready: model {state.model} at {state.url}", "")
-    if state.token_file:
-        yield f'  deepseek-local chat{place} "What is the capital of France?"'
-    else:
-        yield f"  deepseek-local token create u:NAME{place} --profile …    # then: chat --token-file FILE"
-    body = f'{{"model": "{state.model}", "messages": [{{"role": "user", "content": "Hello"}}]}}'
-    yield from (
-        "",
-        f"  curl {socket}{base}/v1/chat/completions \\",
-        f'    -H "Authorization: Bearer {token}" -H "Content-Type: application/json" \\',
-        f"    -d '{body}'",
-        "",
-    )
-    if not unix:
-        secret = f'open("{state.token_file}").read().strip()' if state.token_file else '"YOUR-TOKEN"'
-        yield from ("  from openai import OpenAI", f'  client = OpenAI(base_url="{base}/v1", api_key={secret})', "")
-    yield "Ctrl-C stops it."
