@@ -19,6 +19,7 @@ _PREFIX = re.compile(
 _ERROR = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt)(?:: .+|$)")
 _USAGE = re.compile(r"^\S+: error: .+")
 _DEATH = re.compile(r"^.*\b(?:[Pp]roc(?:ess)? \S+|\S*WorkerProc rank=\S+) died unexpectedly")
+_SILENT_DEATH = re.compile(r"engine core exited unexpectedly")
 _WRAPPERS = (
     "See root cause above",
     "See stack trace",
@@ -78,6 +79,8 @@ def last_error(lines: Sequence[str]) -> str | None:
         if not any(mark in text for mark in _WRAPPERS):
             return _tidy(text, lines[index + 1 : index + 3])
         wrapper = wrapper or _tidy(text, ())
+    if wrapper is not None and any(_SILENT_DEATH.search(line) for line in lines):
+        return "the engine core was ended without a word, as the kernel does when memory runs out (see `journalctl -k`)"
     return wrapper
 
 

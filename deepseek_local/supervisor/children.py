@@ -7,6 +7,7 @@ moved aside before a start, so that the disk does not fill over many of them.
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from deepseek_local.supervisor.waiting import until
 
 Explain = Callable[[int, Sequence[str]], str]
 """Says how and why a child ended, from its exit code and what it wrote."""
+
+_log = logging.getLogger(__name__)
 
 _LARGEST_LOG = 64 * 1024 * 1024
 _LAST_BYTES = 256 * 1024
@@ -81,9 +84,11 @@ class Supervised:
         """Ask the child to end, wait, and end whatever is left of it and of what it started; the children of a child that died too."""
         if grace_seconds > 0:
             self._child.terminate()
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(grace_seconds):
                     await self._child.wait()
+            except TimeoutError:
+                _log.warning("process %d did not end within %g s and is killed", self.pid, grace_seconds)
         self.kill()
         await self._child.wait()
         # Killed orphans are gone only when their new parent has reaped them.

@@ -10,14 +10,17 @@ import asyncio
 import logging
 import time
 from pathlib import Path
+from typing import NoReturn
 
 from deepseek_local.supervisor.children import Supervised
 from deepseek_local.supervisor.front_door import FrontDoor, NotNowError
+from deepseek_local.supervisor.waiting import race
 
 _log = logging.getLogger(__name__)
 
-MARGIN_SECONDS = 30.0
-"""What the engine may take beyond its own limit before it is killed."""
+MARGIN_SECONDS = 10.0
+"""What the engine may take beyond its own limit before it is killed; streams that are left then hang, so it is short."""
+_TELL_SECONDS = 9.0
 _SETTLE_SECONDS = 0.5
 _CONFIRM_SECONDS = 3.0
 _PAUSE_SECONDS = 0.1
@@ -27,7 +30,16 @@ async def drain(engine: Supervised, door: FrontDoor, drain_file: Path, drain_sec
     """Refuse new requests, let the running ones finish, and end the engine."""
     if not (_refuse_from_now_on(drain_file) and await _refusing(door)):
         _log.warning("the front door did not confirm that it refuses new requests; the engine is stopped all the same")
-    await engine.stop(drain_seconds + MARGIN_SECONDS)
+    limit = drain_seconds + MARGIN_SECONDS
+    await race(engine.stop(limit), _tell(limit))
+
+
+async def _tell(limit_seconds: float) -> NoReturn:
+    """Say now and then that somebody's answer is not complete yet."""
+    end = time.monotonic() + limit_seconds
+    while True:
+        await asyncio.sleep(_TELL_SECONDS)
+        _log.info("answers still run; at most %.0f s more", max(end - time.monotonic(), 0))
 
 
 def _refuse_from_now_on(drain_file: Path) -> bool:

@@ -30,7 +30,7 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
     client = AuditClient(deployment.audit_socket, _RECORD_SECONDS)
     journal = Journal(client, deployment.profile)
     sequencer = SequencerKeeper(deployment)
-    stop = Stop()
+    stop = Stop(deployment.times.drain_seconds)
     heart = Heart(notifier)
     beating = asyncio.create_task(heart.beat())
 

@@ -1,7 +1,8 @@
 """
 The audit sequencer's keeper: it starts before the engine, and again whenever it dies, for as long as `serve` runs.
 
-While it is away the front door answers 503, because no record can be made durable; that is the price of `strict`, and short.
+While it is away the front door answers 503, because no record can be made durable; that is the price of `strict`, and short. One that
+lives but does not react is ended, because nobody else would.
 """
 
 import asyncio
@@ -19,6 +20,10 @@ _log = logging.getLogger(__name__)
 
 _START_SECONDS = 20.0
 _GRACE_SECONDS = 10.0
+_LOOK_SECONDS = 5.0
+_REACTION_SECONDS = 5.0
+_ALLOWED_MISSES = 3
+"""A disk that is slow for seconds is no reason to end it."""
 
 
 class SequencerKeeper:
@@ -66,7 +71,9 @@ class SequencerKeeper:
     async def _keep(self) -> None:
         backoff = Backoff()
         while self._child is not None:
-            said = await self._child.wait()
+            hangs, said = await race(self._child.wait(), self._until_it_hangs())
+            if hangs:
+                await self._child.stop(grace_seconds=0)
             delay = backoff.after(self._child.lived_seconds())
             _log.error("the audit sequencer ended, requests get 503 until it is back in %.1f s: %s", delay, said)
             await asyncio.sleep(delay)
@@ -76,6 +83,13 @@ class SequencerKeeper:
                 _log.error("%s", error)
             else:
                 _log.info("the audit sequencer is back")
+
+    async def _until_it_hangs(self) -> str:
+        misses = 0
+        while misses < _ALLOWED_MISSES:
+            await asyncio.sleep(_LOOK_SECONDS)
+            misses = 0 if await sockets.reacts(self._socket, _REACTION_SECONDS) else misses + 1
+        return f"it lived, but did not react for {_ALLOWED_MISSES * (_LOOK_SECONDS + _REACTION_SECONDS):g} s"
 
     async def _until_it_answers(self) -> str:
         await until(lambda: sockets.answers(self._socket))

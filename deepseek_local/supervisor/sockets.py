@@ -5,6 +5,7 @@ The engine neither removes an old socket nor sets a mode (`vllm/entrypoints/laun
 SIGKILL its next start would fail, and who may connect would depend on the umask.
 """
 
+import asyncio
 import grp
 import os
 import socket
@@ -24,6 +25,23 @@ def answers(path: Path) -> bool:
             return True  # its queue is full, so it has an owner
         except OSError:
             return False
+    return True
+
+
+async def reacts(path: Path, timeout_seconds: float) -> bool:
+    """Whether the owner, told that nothing will come, hangs up in time; connections alone are accepted by the kernel (listen(2))."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            reader, writer = await asyncio.open_unix_connection(path)
+            try:
+                writer.write_eof()
+                await reader.read()
+            finally:
+                writer.close()
+    except TimeoutError:
+        return False
+    except OSError:
+        return True  # it is away, which its keeper notices otherwise
     return True
 
 

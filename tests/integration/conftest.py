@@ -43,12 +43,16 @@ def hollow_model(directory: Path, fault: str) -> Path:
 
 def _starter(stack: ExitStack) -> Callable[..., Served]:
     def start(
-        fault: str = "", sets: tuple[str, ...] = (), environment: dict[str, str] | None = None, home: Path | None = None
+        fault: str = "",
+        sets: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+        home: Path | None = None,
+        terminal: int | None = None,
     ) -> Served:
         directory = stack.enter_context(short_directory())
         model = hollow_model(directory / "model", fault)
         environment = {"PYTHONPATH": str(FAKE_ENGINE), **(environment or {})}
-        served = Served("cpu-demo", home or directory / "home", model, (*QUICK, *sets), environment)
+        served = Served("cpu-demo", home or directory / "home", model, (*QUICK, *sets), environment, terminal=terminal)
         stack.callback(served.clean_up)
         return served
 

@@ -75,6 +75,17 @@ def test_sigterm_lets_streams_finish_and_refuses_new_requests(serve) -> None:
     assert '"act":"serve_stop"' in audit(served)
 
 
+def test_the_end_of_its_terminal_ends_serve(serve) -> None:
+    screen, terminal = os.openpty()
+    served = serve(terminal=terminal)
+    os.close(terminal)
+    served.until_ready()
+    os.close(screen)
+    served.until_said("SIGHUP: stopping")
+    assert served.exit_code() == 0
+    assert served.processes() == ()
+
+
 def test_a_second_ctrl_c_stops_at_once_even_an_engine_that_ignores_sigterm(serve) -> None:
     served = serve("ignores-sigterm")
     served.until_ready()
@@ -91,6 +102,20 @@ def test_engine_and_sequencer_end_with_a_supervisor_that_was_killed(serve) -> No
     engine, sequencer = served.engine, served.sequencer
     served.process.kill()
     until(lambda: not lives(engine) and not lives(sequencer), "the end of the children")
+
+
+def test_what_a_killed_serve_left_does_not_hinder_the_next(serve) -> None:
+    first = serve()
+    first.until_ready()
+    token, old = first.token, (first.engine, first.sequencer)
+    first.process.kill()
+    until(lambda: not any(map(lives, old)), "the end of the children")
+    (first.home / "run" / "draining").touch()  # as if it had been killed while it drained
+    second = serve(home=first.home)
+    second.until_ready()
+    assert second.token != token
+    with second.client(timeout=10) as client:
+        assert client.post("/v1/chat/completions", json=QUESTION).status_code == 200
 
 
 def test_a_sequencer_that_cannot_open_its_log_ends_the_start_with_its_reason(serve) -> None:

@@ -48,21 +48,30 @@ class Served:
     """One running `serve`."""
 
     def __init__(
-        self, profile: str, home: Path, model: Path, sets: Sequence[str], environment: Mapping[str, str]
+        self,
+        profile: str,
+        home: Path,
+        model: Path,
+        sets: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        terminal: int | None = None,
     ) -> None:
         self.home = home
         self.model = model
         self.log = home.parent / f"{home.name}-{uuid.uuid4().hex[:8]}.log"
         options = [part for text in sets for part in ("--set", text)]
         argv = [sys.executable, "-m", "deepseek_local", "serve", "--profile", profile, "--model", str(model)]
+        if terminal is not None:
+            argv = ["setsid", "--ctty", *argv]
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [*argv, "--home", str(home), *options],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if terminal is None else terminal,
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **environment},
-                start_new_session=True,
+                start_new_session=terminal is None,
             )
 
     @property

@@ -67,6 +67,16 @@ def test_death_of_a_worker_is_named_when_nothing_else_is() -> None:
     )
 
 
+def test_an_engine_core_that_was_killed_points_to_the_kernel() -> None:
+    log = (
+        "(APIServer pid=1) WARNING 11-24 08:16:16 [core_client.py:817] [shutdown] MPClient: engine core exited unexpectedly; starting\n"
+        "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. See stack trace (above) for the root cause.\n"
+    )
+    said = explain(0, log)
+    assert said.startswith("exit code 0: the engine core was ended without a word")
+    assert "journalctl -k" in said
+
+
 def test_a_wrapper_is_better_than_nothing() -> None:
     log = "RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}\n"
     assert explain(1, log).startswith("exit code 1: RuntimeError: Engine core initialization failed")
