@@ -1,6 +1,8 @@
-"""The sequencer's keeper where the sequencer cannot come up; the rest is seen from outside, by killing it under a running `serve`."""
+"""The sequencer's keeper where the sequencer cannot come up, or lives and hangs; its death is tested under a running `serve`."""
 
 import asyncio
+import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -8,10 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from served import short_directory
+from served import lives, short_directory, until
 
 from deepseek_local.errors import LaunchError
 from deepseek_local.proc import Command
+from deepseek_local.supervisor import sequencer, sockets
 from deepseek_local.supervisor.sequencer import SequencerKeeper
 
 
@@ -21,10 +24,13 @@ def runtime() -> Iterator[Path]:
         yield directory
 
 
+def keeper_of(runtime: Path, *arguments: str) -> SequencerKeeper:
+    command = Command((sys.executable, *arguments), dict(os.environ), runtime / "log")
+    return SequencerKeeper(SimpleNamespace(sequencer=command, audit_socket=runtime / "audit.sock"))
+
+
 def start(runtime: Path, program: str) -> None:
-    command = Command((sys.executable, "-c", program), {}, runtime / "log")
-    keeper = SequencerKeeper(SimpleNamespace(sequencer=command, audit_socket=runtime / "audit.sock"))
-    asyncio.run(keeper.start())
+    asyncio.run(keeper_of(runtime, "-c", program).start())
 
 
 def test_a_stranger_on_its_socket_is_not_taken_for_it(runtime: Path) -> None:
@@ -39,3 +45,34 @@ def test_a_stranger_on_its_socket_is_not_taken_for_it(runtime: Path) -> None:
 def test_its_last_words_are_the_reason(runtime: Path) -> None:
     with pytest.raises(LaunchError, match=r"did not start: exit code 1: no room \(log: .*log\)"):
         start(runtime, "raise SystemExit('no room')")
+
+
+def test_one_that_lives_but_hangs_is_replaced(runtime: Path, monkeypatch) -> None:
+    for name, value in {"_LOOK_SECONDS": 0.05, "_REACTION_SECONDS": 0.2}.items():
+        monkeypatch.setattr(sequencer, name, value)
+    places = ("--directory", str(runtime / "audit"), "--socket", str(runtime / "audit.sock"))
+    keeper = keeper_of(runtime, "-m", "deepseek_local", "audit", "serve", *places)
+
+    async def live() -> None:
+        await keeper.start()
+        keeper.keep()
+        old = keeper._child.pid
+        try:
+            os.kill(old, signal.SIGSTOP)
+            await asyncio.to_thread(until, lambda: not lives(old), "the end of the one that hangs")
+            await asyncio.to_thread(until, lambda: sockets.answers(runtime / "audit.sock"), "its successor")
+            assert await sockets.reacts(runtime / "audit.sock", timeout_seconds=20)
+        finally:
+            await keeper.stop()
+
+    asyncio.run(live())
+
+
+def test_a_kernel_that_accepts_for_a_process_is_no_reaction(runtime: Path) -> None:
+    path = runtime / "audit.sock"
+    assert asyncio.run(sockets.reacts(path, timeout_seconds=20))  # nobody is there: that is noticed otherwise
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        assert sockets.answers(path)
+        assert not asyncio.run(sockets.reacts(path, timeout_seconds=0.05))
