@@ -47,7 +47,8 @@ def test_its_last_words_are_the_reason(runtime: Path) -> None:
         start(runtime, "raise SystemExit('no room')")
 
 
-def test_one_that_lives_but_hangs_is_replaced(runtime: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("fault", ["hangs", "cannot be reached"])
+def test_one_that_lives_but_does_not_react_is_replaced(runtime: Path, monkeypatch, fault: str) -> None:
     for name, value in {"_LOOK_SECONDS": 0.05, "_REACTION_SECONDS": 0.2}.items():
         monkeypatch.setattr(sequencer, name, value)
     places = ("--directory", str(runtime / "audit"), "--socket", str(runtime / "audit.sock"))
@@ -58,7 +59,10 @@ def test_one_that_lives_but_hangs_is_replaced(runtime: Path, monkeypatch) -> Non
         keeper.keep()
         old = keeper._child.pid
         try:
-            os.kill(old, signal.SIGSTOP)
+            if fault == "hangs":
+                os.kill(old, signal.SIGSTOP)
+            else:
+                (runtime / "audit.sock").unlink()
             await asyncio.to_thread(until, lambda: not lives(old), "the end of the one that hangs")
             await asyncio.to_thread(until, lambda: sockets.answers(runtime / "audit.sock"), "its successor")
             assert await sockets.reacts(runtime / "audit.sock", timeout_seconds=20)
@@ -70,7 +74,7 @@ def test_one_that_lives_but_hangs_is_replaced(runtime: Path, monkeypatch) -> Non
 
 def test_a_kernel_that_accepts_for_a_process_is_no_reaction(runtime: Path) -> None:
     path = runtime / "audit.sock"
-    assert asyncio.run(sockets.reacts(path, timeout_seconds=20))  # nobody is there: that is noticed otherwise
+    assert not asyncio.run(sockets.reacts(path, timeout_seconds=20))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
