@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepseek_local import parent
 from deepseek_local import plan as plans
 from deepseek_local.access import CANARY
 from deepseek_local.doctor import preflight
@@ -126,7 +127,7 @@ def _deploy(prepared: Prepared, host_environment: Mapping[str, str]) -> Deployme
     return Deployment(
         profile=prepared.profile,
         engine=_tied(prepared.engine),
-        sequencer=_sequencer(plan, host_environment),
+        sequencer=_tied(_sequencer(plan, host_environment)),
         audit_socket=places.audit_socket,
         address=address,
         front_socket=socket,
@@ -180,15 +181,15 @@ def _write_secrets(plan: Plan) -> tuple[str, Path | None]:
     return canary_token, local_file
 
 
-def _tied(engine: Command) -> Command:
-    """Tie the engine to this process, so that it ends with it."""
-    return Command(engine.argv, {**engine.environment, environment.PARENT: str(os.getpid())}, engine.output)
+def _tied(child: Command) -> Command:
+    """Tie a child to this process, so that it ends with it."""
+    return Command(child.argv, {**child.environment, parent.VARIABLE: str(os.getpid())}, child.output)
 
 
 def _sequencer(plan: Plan, host_environment: Mapping[str, str]) -> Command:
     places = plan.places
     directories = ("--directory", str(places.audit(plan.profile)), "--socket", str(places.audit_socket))
-    argv = (sys.executable, "-m", "deepseek_local", "audit", "serve", *directories, "--die-with-parent")
+    argv = (sys.executable, "-m", "deepseek_local", "audit", "serve", *directories)
     inherited = {name: host_environment[name] for name in _SEQUENCER_NEEDS if name in host_environment}
     return Command(
         argv, {"LANG": "C.UTF-8", **inherited, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}, places.sequencer_log

@@ -1,7 +1,6 @@
 """`deepseek-local audit`: run the sequencer, and look at what it wrote."""
 
 import logging
-import signal
 import socket as sockets
 import time
 from collections.abc import Iterable
@@ -9,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from deepseek_local.audit import parent, sequencer
+from deepseek_local import parent
+from deepseek_local.audit import sequencer
 from deepseek_local.audit.record import parse
 from deepseek_local.audit.tail import Tail, describe
 from deepseek_local.cli import render
@@ -63,18 +63,19 @@ def command() -> None:
     help="User id that may write besides root and our own; may be given several times.",
 )
 @click.option(
-    "--die-with-parent",
-    is_flag=True,
-    envvar="DEEPSEEK_LOCAL_AUDIT_DIE_WITH_PARENT",
+    "--parent",
+    "process",
+    type=click.IntRange(min=1),
+    envvar=parent.VARIABLE,
     show_envvar=True,
-    help="End in order when the process that started this one ends.",
+    help="End in order with this process, which must be the one that starts the sequencer.",
 )
 @verbose_option
-def serve(directory: Path, socket: Path, node: str, allowed_uids: tuple[int, ...], die_with_parent: bool) -> None:  # noqa: FBT001 -- click's signature
+def serve(directory: Path, socket: Path, node: str, allowed_uids: tuple[int, ...], process: int | None) -> None:
     """Keep the log until SIGTERM: one writer for all processes of this host."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    if die_with_parent:
-        parent.follow_to_death(signal.SIGTERM)
+    if process is not None:
+        parent.end_with(process)
     sequencer.run(directory, socket, node, allowed_uids)
 
 

@@ -20,9 +20,6 @@ from deepseek_local.errors import PlanError
 from deepseek_local.plan import Plan
 from deepseek_local.profile.schema import GATEWAY_VARIABLE, Executor, Quantization, Vendor
 
-PARENT = "DEEPSEEK_LOCAL_PARENT"
-"""Process id of the supervisor; where it is set, the engine ends with that process. The supervisor adds it."""
-
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MASK = "********"

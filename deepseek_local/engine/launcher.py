@@ -1,7 +1,7 @@
 """
 What the engine's process runs: vLLM's own command line, after three precautions.
 
-1. It ends with its supervisor, even one that is killed (`prctl(2)`, PR_SET_PDEATHSIG).
+1. It ends with its supervisor, even one that is killed (`deepseek_local.parent`).
 2. The middleware is imported first: vLLM would find a broken one only after minutes of loading.
 3. Its socket is closed to others (umask), whatever umask the supervisor has.
 
@@ -12,24 +12,22 @@ Started as `python -m deepseek_local.engine.launcher serve MODEL ...`. The engin
 this module again: it must do nothing on import.
 """
 
-import ctypes
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib import metadata
 
-from deepseek_local.engine.environment import PARENT
+from deepseek_local import parent
+from deepseek_local.errors import LaunchError
 
-_PR_SET_PDEATHSIG = 1
 _MIDDLEWARE = "--middleware="
 
 
 def main() -> None:
     """Run vLLM with the arguments of this process."""
     os.umask(0o007)
-    _end_with_parent(os.environ.get(PARENT))
+    _end_with_parent(os.environ.get(parent.VARIABLE))
     _import_middleware(sys.argv[1:])
     _name_the_cpu_build()
     from vllm.entrypoints.cli.main import main as vllm_main
@@ -37,14 +35,13 @@ def main() -> None:
     vllm_main()
 
 
-def _end_with_parent(expected: str | None) -> None:
-    """Ask the kernel for SIGTERM when the parent dies; when it died before the question, `getppid` has changed already."""
-    if expected is None:
+def _end_with_parent(process: str | None) -> None:
+    if process is None:
         return
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed: the engine would outlive its supervisor")
-    if str(os.getppid()) != expected:
-        sys.exit(f"the supervisor (process {expected}) is gone, so the engine does not start")
+    try:
+        parent.end_with(int(process))
+    except LaunchError as error:
+        sys.exit(str(error))
 
 
 def _import_middleware(arguments: Sequence[str]) -> None:

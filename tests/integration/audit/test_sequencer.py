@@ -232,15 +232,15 @@ def test_another_user_is_refused_unless_allowed(sequencer, tmp_path):
 
 
 PARENT = """
-import subprocess, sys, time
-child = subprocess.Popen(sys.argv[1:])
+import os, subprocess, sys, time
+child = subprocess.Popen([*sys.argv[1:], "--parent", str(os.getpid())])
 print(child.pid, flush=True)
 time.sleep(60)
 """
 
 
 def test_a_sequencer_ends_in_order_when_its_parent_is_killed(sequencer):
-    command = [sys.executable, "-c", PARENT, *sequencer.command("--die-with-parent")]
+    command = [sys.executable, "-c", PARENT, *sequencer.command()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         orphan = os.pidfd_open(int(parent.stdout.readline()))
         try:
@@ -255,6 +255,14 @@ def test_a_sequencer_ends_in_order_when_its_parent_is_killed(sequencer):
             os.close(orphan)
     assert ended
     assert kinds(sequencer.records()) == ["start", "stop"]
+
+
+def test_a_sequencer_does_not_start_for_a_parent_that_is_gone(sequencer):
+    ended = subprocess.run(
+        [*sequencer.command(), "--parent", "1"], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, "the process 1, with which this one would end, is gone" in ended.stderr) == (1, True)
+    assert not sequencer.accepts()
 
 
 def test_more_clients_than_the_limit_are_told_so(running):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deepseek_local.engine.environment import PARENT
 from deepseek_local.engine.installed import installed_version
+from deepseek_local.parent import VARIABLE as PARENT
 
 LAUNCHER = [sys.executable, "-m", "deepseek_local.engine.launcher"]
 STAND_IN = """
