@@ -64,7 +64,9 @@ class SequencerKeeper:
             await self._child.stop(_GRACE_SECONDS)
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once, for good."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._child is not None:
             self._child.kill()
 

@@ -93,6 +93,7 @@ def test_a_second_ctrl_c_stops_at_once_even_an_engine_that_ignores_sigterm(serve
     served.until_said("running answers may finish")
     served.ask_to_stop(signal.SIGINT)
     assert served.exit_code(15) == 0
+    assert "until it is back" not in served.said
     assert served.processes() == ()
 
 
