@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -189,7 +190,9 @@ def _tied(child: Command) -> Command:
 def _sequencer(plan: Plan, host_environment: Mapping[str, str]) -> Command:
     places = plan.places
     directories = ("--directory", str(places.audit(plan.profile)), "--socket", str(places.audit_socket))
-    argv = (sys.executable, "-m", "deepseek_local", "audit", "serve", *directories)
+    site = plan.profile.tls.site
+    node = () if site is None else ("--node", f"{site}.{socket.gethostname()}")
+    argv = (sys.executable, "-m", "deepseek_local", "audit", "serve", *directories, *node)
     inherited = {name: host_environment[name] for name in _SEQUENCER_NEEDS if name in host_environment}
     return Command(
         argv, {"LANG": "C.UTF-8", **inherited, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}, places.sequencer_log

@@ -29,7 +29,7 @@ from deepseek_local.files import make_directory, sync_directory
 SEGMENT_BYTES = 256 * 1024 * 1024
 """A segment that has reached this size is closed before the next commit."""
 
-_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Origin:
     def here(cls, node: str) -> Self:
         """Describe this process on a host called `node`. Raises `AuditError` when that is not a name."""
         if not _NODE.fullmatch(node):
-            raise AuditError(f"the node name {node!r:.80} does not fit into a record: use 1 to 64 of A-Z a-z 0-9 . _ -")
+            raise AuditError(f"the node name {node!r:.80} does not fit into a record: use 1 to 128 of A-Z a-z 0-9 . _ -")
         return cls(node, clock.boot_id(), os.getpid())
 
 

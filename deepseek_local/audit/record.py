@@ -10,7 +10,7 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     ts      wall clock when the sequencer took the record, UTC with microseconds, RFC 3339
     mono    nanoseconds of CLOCK_BOOTTIME at the same moment: shows when the wall clock was moved
     boot    id of this boot of the host; `mono` of two records compares only within one boot
-    node    name of the host
+    node    name of the host, after that of the site where there is one
     pid     process that sent the record, as the kernel reports it (SO_PEERCRED); the sequencer's own for its own records
     cseq    the sender's count of its records, from 1; a hole proves that one was lost on the way. 0 in the sequencer's own
     kind    what happened, one of `Kind`

@@ -186,10 +186,10 @@ class Audit(Section):
 
 
 class TLS(Section):
-    """Names of the site, for certificates and audit records."""
+    """The name under which this site is known elsewhere."""
 
-    site: Name = "site"
-    """Name of the site in certificates and record origins."""
+    site: Name | None = None
+    """Name of the site; audit records carry it before the host's name, as `SITE.HOST`. Without it, the host's name alone."""
 
 
 class Observability(Section):
@@ -221,7 +221,7 @@ class Profile(Section):
     audit: Audit = Audit()
     """The audit log."""
     tls: TLS = TLS()
-    """Certificates."""
+    """The name of the site."""
     observability: Observability = Observability()
     """Logs and probes."""
 

@@ -45,7 +45,7 @@ def test_a_stop_while_loading_leaves_nothing(serve) -> None:
 
 
 def test_sigterm_lets_streams_finish_and_refuses_new_requests(serve) -> None:
-    served = serve()
+    served = serve(sets=("tls.site=plant7",))
     served.until_ready()
     ticks = served.model / "tick.txt"
     received: list[str] = []
@@ -73,6 +73,7 @@ def test_sigterm_lets_streams_finish_and_refuses_new_requests(serve) -> None:
     assert served.processes() == ()
     assert sorted(path.name for path in (served.home / "run").iterdir()) == []
     assert '"act":"serve_stop"' in audit(served)
+    assert f'"node":"plant7.{socket.gethostname()}"' in audit(served)
 
 
 def test_the_end_of_its_terminal_ends_serve(serve) -> None:
