@@ -73,8 +73,8 @@ def prepare(
     version = installed.installed_version() or compat.REFERENCE
     known = card.find(loaded.model.card) if loaded.model.card else None
     plan = plans.make(loaded, places, _facts(places.model(loaded)), known, version)
-    argv = (sys.executable, *args.build(plan).argv)
-    engine = Command(argv, environment.build(plan, host_environment), places.engine_log)
+    launch = args.build(plan, host_environment)
+    engine = Command((sys.executable, *launch.argv), launch.environment, places.engine_log)
     return Prepared(profile, plan, engine, preflight.examine(plan))
 
 

@@ -92,7 +92,7 @@ def _problems(name: str, sets: Sequence[str]) -> tuple[Problem, ...]:
     try:
         profile = load(name, sets=sets, environment=os.environ)
         plan = plans.make(profile, _NOWHERE, None, _card(profile), installed.installed_version() or compat.REFERENCE)
-        args.build(plan)
+        args.build(plan, {})
     except ProfileError as error:
         return error.problems
     except PlanError as error:

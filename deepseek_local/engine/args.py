@@ -5,7 +5,7 @@ Each argument is one token, `--flag=value`: a value can then neither be taken fo
 (`vllm/utils/argparse_utils.py`). What the profile adds comes before what the kit decides, so that of two the kit's would win.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from deepseek_local.engine import environment, extra
@@ -40,15 +40,15 @@ _HIGHEST_LOGPROBS = 20
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How the engine is started: arguments of the Python interpreter, and the variables that do not come from the host."""
+    """How the engine is started: arguments of the Python interpreter, and the whole environment."""
 
     argv: tuple[str, ...]
     environment: dict[str, str]
 
 
-def build(plan: Plan) -> Launch:
+def build(plan: Plan, host_environment: Mapping[str, str]) -> Launch:
     """
-    Return the launch of a plan.
+    Return the launch of a plan on a host with these variables.
 
     Raises `PlanError` when the engine's version is unknown, or for every extra argument and variable that is refused.
     """
@@ -60,7 +60,7 @@ def build(plan: Plan) -> Launch:
     own = [argument for argument in own if extra.flag_of(argument) not in given & _REPLACEABLE]
     decided = [*_compilation(plan), *_listen(plan), *_front_door(plan), *_log()]
     argv = (*LAUNCHER, "serve", str(plan.model_path), *own, *arguments, *decided)
-    return Launch(argv, environment.build(plan, {}))
+    return Launch(argv, environment.build(plan, host_environment))
 
 
 def _model(plan: Plan) -> Iterator[str]:

@@ -95,7 +95,7 @@ def argv(name: str, *extra: str, sets: tuple[str, ...] = ()) -> list[str]:
     )
     found = card.find(profile.model.card) if profile.model.card else None
     made = plan.make(profile, PLACES, None, found, installed_version() or "")
-    return list(args.build(made).argv[len(args.LAUNCHER) :])
+    return list(args.build(made, {}).argv[len(args.LAUNCHER) :])
 
 
 def decided(namespace: dict[str, object]) -> dict[str, object]:

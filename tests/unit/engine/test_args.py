@@ -14,7 +14,7 @@ VERSIONS = [f"0.{minor}.0" for minor in range(OLDEST[1], NEWEST[1] + 1)]
 
 
 def argv(plan) -> list[str]:
-    return list(args.build(plan).argv)
+    return list(args.build(plan, {}).argv)
 
 
 def flags(plan) -> list[str]:
@@ -23,7 +23,7 @@ def flags(plan) -> list[str]:
 
 @pytest.mark.parametrize("name", library.names())
 def test_every_shipped_profile_starts_the_engine_as_reviewed(name, planned, golden):
-    launch = args.build(planned(name))
+    launch = args.build(planned(name), {})
     variables = [f"{key}={value}" for key, value in masked(launch.environment).items()]
     golden(f"argv/{name}.txt", "\n".join([*launch.argv, "", *variables, ""]))
 
@@ -41,7 +41,7 @@ def test_no_flag_is_given_twice(name, planned):
 
 
 def test_the_model_is_the_only_positional_argument(planned):
-    launch = args.build(planned())
+    launch = args.build(planned(), {})
     assert launch.argv[:4] == (*args.LAUNCHER, "serve", "/srv/deepseek-local/models/smollm2-135m-instruct")
     assert all(argument.startswith("--") for argument in launch.argv[4:])
 
@@ -129,10 +129,10 @@ def test_all_refusals_come_at_once(planned):
     arguments = json.dumps(["--middleware=x.Y", "--frobnicate"])
     asked = planned("cpu-demo", f"engine.extra_arguments={arguments}", 'engine.environment={"LD_PRELOAD": "x.so"}')
     with pytest.raises(PlanError) as refused:
-        args.build(asked)
+        args.build(asked, {})
     assert len(refused.value.reasons) == 3
 
 
 def test_an_engine_of_another_age_is_refused(planned):
     with pytest.raises(PlanError, match=r"0\.34\.0 is installed"):
-        args.build(planned(version="0.34.0"))
+        args.build(planned(version="0.34.0"), {})
