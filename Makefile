@@ -1,7 +1,7 @@
 # The one runner. `make serve` and `make test` need nothing but Python 3.11+ and, the first time, a package source.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve chat test lint golden lock bench package clean environment-serve environment-test system-packages
+.PHONY: help serve test lint golden lock bench package clean environment-serve environment-test system-packages
 
 PYTHON ?= python3
 PROFILE ?= cpu-demo
