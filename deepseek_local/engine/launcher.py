@@ -18,6 +18,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from importlib.util import find_spec
 
 from deepseek_local import parent
 from deepseek_local.errors import LaunchError
@@ -55,6 +56,8 @@ def _import_middleware(arguments: Sequence[str]) -> None:
 
 
 def _limit_request_heads() -> None:
+    if find_spec("httptools") is None:
+        return  # uvicorn then takes h11, for which vLLM has limits
     from deepseek_local.engine import request_heads  # here, because only an engine's process needs uvicorn
 
     request_heads.limit()

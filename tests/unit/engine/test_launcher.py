@@ -71,6 +71,9 @@ def test_every_process_of_the_engine_limits_heads(environment, tmp_path):
     )
     (tmp_path / "vllm" / "entrypoints" / "cli" / "main.py").write_text(SPAWNING)
     assert run(environment, "serve", "/model", FRONT_DOOR).stdout.split() == ["LimitedProtocol", "LimitedProtocol"]
+    # Python runs this before everything else: as if httptools were not installed.
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['httptools'] = None\n")
+    assert run(environment, "serve", "/model", FRONT_DOOR).stdout.split() == ["H11Protocol", "H11Protocol"]
 
 
 @pytest.mark.skipif(installed_version() is None, reason="vLLM is not installed")
