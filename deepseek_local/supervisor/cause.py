@@ -28,6 +28,7 @@ _WRAPPERS = (
     "KeyboardInterrupt",
     "SystemExit",
     "CancelledError",
+    "RuntimeError: cancelled",
 )
 _UNHELPFUL_TAIL = re.compile(r"\s*See https?://\S+( for more details)?\.?$")
 

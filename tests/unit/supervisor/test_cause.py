@@ -60,6 +60,7 @@ def test_death_of_a_worker_is_named_when_nothing_else_is() -> None:
     log = (
         "(EngineCore pid=1) ERROR 11-24 07:00:00 [multiproc_executor.py:316] "
         "Worker proc VllmWorker-0 died unexpectedly (exit code: -9), shutting down executor.\n"
+        "(EngineCore pid=1) ERROR 11-24 07:00:00 [core.py:1512] RuntimeError: cancelled\n"
         "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. See stack trace (above) for the root cause.\n"
     )
     assert explain(0, log) == (
