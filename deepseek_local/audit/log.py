@@ -52,7 +52,9 @@ class Origin:
     def here(cls, node: str) -> Self:
         """Describe this process on a host called `node`. Raises `AuditError` when that is not a name."""
         if not _NODE.fullmatch(node):
-            raise AuditError(f"the node name {node!r:.80} does not fit into a record: use 1 to 128 of A-Z a-z 0-9 . _ -")
+            raise AuditError(
+                f"the node name {node!r:.80} does not fit into a record: use 1 to 128 of A-Z a-z 0-9 . _ -"
+            )
         return cls(node, clock.boot_id(), os.getpid())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from deepseek_local.audit.admin import record_change
 from deepseek_local.cli import render
 from deepseek_local.cli.options import format_option, home_option, profile_option, set_option, verbose_option
 from deepseek_local.cli.render import Format
@@ -62,6 +63,8 @@ def create(
     entry, text = store.create(
         places.tokens(chosen), places.tokens_key(chosen), principal, now, now + expires if expires else None
     )
+    # A token that nobody has seen opens nothing, so the record comes before it is shown.
+    _record(places, "token_create", entry)
     until = f"until {_moment(entry.expires)}" if entry.expires else "until it is revoked"
     render.note(f"Token {entry.kid} of {entry.principal}, valid {until}. It is shown only now:")
     if hint := _hint(principal, chosen, places):
@@ -96,11 +99,17 @@ def revoke(*, kid: str, home: Path, profile: str, sets: tuple[str, ...], output:
     chosen, places = _deployment(profile, sets, home)
     now = _now()
     entry = store.revoke(places.tokens(chosen), kid, now)
+    _record(places, "token_revoke", entry)
     render.result(output, _described(entry, now), [f"Token {entry.kid} of {entry.principal} is revoked."])
 
 
 def _deployment(profile: str, sets: tuple[str, ...], home: Path) -> tuple[Profile, Places]:
     return load.load(profile, sets=sets, environment=os.environ), Places.of(home, os.environ)
+
+
+def _record(places: Places, action: str, token: store.Token) -> None:
+    if not record_change(places.audit_socket, action, "token", {"kid": token.kid, "principal": token.principal}):
+        render.note("Nothing runs in this home, so no audit log takes a record of this change.")
 
 
 def _hint(principal: str, profile: Profile, places: Places) -> str | None:
