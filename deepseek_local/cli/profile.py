@@ -1,6 +1,7 @@
 """`deepseek-local profile`: what profiles there are, what they come to, and what is wrong with them."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from deepseek_local.errors import ExitCode, PlanError, Problem, ProfileError
 from deepseek_local.models import card
 from deepseek_local.models.card import ModelCard
 from deepseek_local.profile import editor, library, listing
+from deepseek_local.profile.layer import Layer
 from deepseek_local.profile.load import load, resolve
 from deepseek_local.profile.places import Places
 from deepseek_local.profile.schema import Profile, Vendor
@@ -25,6 +27,8 @@ ENVIRONMENT_HELP = (
 
 _NOWHERE = Places(Path("/"), Path("/"))
 """A profile is checked without a deployment."""
+_SETTING = re.compile(rf"\b(?:{'|'.join(Profile.model_fields)})\.[a-z_]+")
+"""A setting as a reason names it."""
 
 
 @click.group()
@@ -90,14 +94,26 @@ def _hardware(profile: Profile) -> str:
 def _problems(name: str, sets: Sequence[str]) -> tuple[Problem, ...]:
     """Return the mistakes of one profile, and what no engine could do for it whatever the checkpoint."""
     try:
-        profile = load(name, sets=sets, environment=os.environ)
-        plan = plans.make(profile, _NOWHERE, None, _card(profile), installed.installed_version() or compat.REFERENCE)
-        args.build(plan, {})
+        resolved = resolve(name, sets=sets, environment=os.environ)
     except ProfileError as error:
         return error.problems
+    return tuple(_placed(reason, resolved.layer) for reason in _impossible(resolved.profile))
+
+
+def _impossible(profile: Profile) -> Iterator[str]:
+    version = installed.installed_version() or compat.REFERENCE
+    try:
+        plans.make(profile, _NOWHERE, None, _card(profile), version)
     except PlanError as error:
-        return tuple(Problem(reason, name) for reason in error.reasons)
-    return ()
+        yield from error.reasons
+    yield from args.refusals(profile, version)
+
+
+def _placed(reason: str, layer: Layer) -> Problem:
+    """Find the place of what cannot be done: that of the first setting which the reason names."""
+    found = _SETTING.search(reason)
+    path = tuple(found[0].split(".")) if found else ()
+    return layer.place(path).problem(path, reason.removeprefix(f"{found[0]}: ") if found else reason)
 
 
 def _card(profile: Profile) -> ModelCard | None:

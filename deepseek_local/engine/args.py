@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from deepseek_local.engine import environment, extra
 from deepseek_local.errors import PlanError
 from deepseek_local.plan import Plan
-from deepseek_local.profile.schema import Executor, Listen, Quantization, Vendor
+from deepseek_local.profile.schema import Executor, Listen, Profile, Quantization, Vendor
 
 LAUNCHER = ("-m", "deepseek_local.engine.launcher")
 MIDDLEWARE = "deepseek_local.gateway.PolicyMiddleware"
@@ -52,15 +52,21 @@ def build(plan: Plan, host_environment: Mapping[str, str]) -> Launch:
 
     Raises `PlanError` when the engine's version is unknown, or for every extra argument and variable that is refused.
     """
-    arguments = plan.profile.engine.extra_arguments
-    if found := [*extra.problems(arguments, plan.engine_version), *environment.problems(plan)]:
+    if found := list(refusals(plan.profile, plan.engine_version)):
         raise PlanError(found)
+    arguments = plan.profile.engine.extra_arguments
     own = [*_model(plan), *_parsers(plan), *_quantization(plan), *_parallel(plan), *_scheduler(plan), *_cache(plan)]
     given = {extra.flag_of(argument) for argument in arguments}
     own = [argument for argument in own if extra.flag_of(argument) not in given & _REPLACEABLE]
     decided = [*_compilation(plan), *_listen(plan), *_front_door(plan), *_log()]
     argv = (*LAUNCHER, "serve", str(plan.model_path), *own, *arguments, *decided)
     return Launch(argv, environment.build(plan, host_environment))
+
+
+def refusals(profile: Profile, engine_version: str) -> Iterator[str]:
+    """Say what the profile may not give to this engine, in one sentence each. Raises `PlanError` when its version is unknown."""
+    yield from extra.problems(profile.engine.extra_arguments, engine_version)
+    yield from environment.problems(profile)
 
 
 def _model(plan: Plan) -> Iterator[str]:

@@ -18,7 +18,7 @@ from deepseek_local.engine.variables import (
 )
 from deepseek_local.errors import PlanError
 from deepseek_local.plan import Plan
-from deepseek_local.profile.schema import GATEWAY_VARIABLE, Executor, Quantization, Vendor
+from deepseek_local.profile.schema import GATEWAY_VARIABLE, Executor, Profile, Quantization, Vendor
 
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -31,7 +31,7 @@ def build(plan: Plan, host_environment: Mapping[str, str]) -> dict[str, str]:
 
     Raises `PlanError` for everything in `engine.environment` that may not be set, and for a Ray token that Ray would spread.
     """
-    if found := [*problems(plan), *_ray_token(plan, host_environment)]:
+    if found := [*problems(plan.profile), *_ray_token(plan, host_environment)]:
         raise PlanError(found)
     own = plan.profile.engine.environment
     return dict(sorted((_defaults(plan) | _inherited(host_environment) | own | _decided(plan)).items()))
@@ -42,9 +42,9 @@ def masked(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: _MASK if _SECRET.search(name) else value for name, value in environment.items()}
 
 
-def problems(plan: Plan) -> Iterator[str]:
+def problems(profile: Profile) -> Iterator[str]:
     """Say what is wrong with each variable of `engine.environment`, in one sentence."""
-    for name, value in plan.profile.engine.environment.items():
+    for name, value in profile.engine.environment.items():
         for complaint in _complaints(name, value):
             yield f"engine.environment: {name!r} {complaint}"
 

@@ -35,11 +35,11 @@ async def drain(engine: Supervised, door: FrontDoor, drain_file: Path, drain_sec
 
 
 async def _tell(limit_seconds: float) -> NoReturn:
-    """Say now and then that somebody's answer is not complete yet."""
+    """Say now and then what is being waited for."""
     end = time.monotonic() + limit_seconds
     while True:
         await asyncio.sleep(_TELL_SECONDS)
-        _log.info("answers still run; at most %.0f s more", max(end - time.monotonic(), 0))
+        _log.info("waiting for running answers and the engine, at most %.0f s more", max(end - time.monotonic(), 0))
 
 
 def _refuse_from_now_on(drain_file: Path) -> bool:
