@@ -4,7 +4,7 @@ What the front door costs: one uvicorn stub engine, bare and behind the middlewa
     python benchmarks/front_door.py [--seconds 3] [--rounds 3] [--directory DIR] [--json]
 
 The engine is a stub without a model, in the frame that vLLM uses (uvicorn, Starlette): an answer of 300 bytes at once, or a stream of 128
-chunks, each in a turn of the event loop of its own, as tokens come. `wrk` drives both servers in turn within one run, so that what else
+chunks, each written as JSON and in a turn of the event loop of its own, as tokens come. `wrk` drives both servers in turn within one run, so that what else
 the machine does meets both alike; every figure is the median over the rounds, and every difference or ratio is taken within a round
 first. Behind the middleware every request has a token, a casbin decision and two durable audit records.
 """
@@ -47,8 +47,6 @@ QUESTION = {
 ANSWER = json.dumps(
     {"id": "chatcmpl-0", "choices": [{"message": {"role": "assistant", "content": "Paris. " * 30}}]}
 ).encode()
-WORD = 'data: {"id":"chatcmpl-0","choices":[{"index":0,"delta":{"content":" word"},"finish_reason":null}]}\n\n'
-DONE = "data: [DONE]\n\n"
 
 SCRIPT = """
 wrk.method = "POST"
@@ -73,11 +71,19 @@ async def engine(request: Request) -> Response:
 
 
 async def words() -> AsyncIterator[str]:
-    """Stream one token after the other, each in a turn of the event loop of its own."""
-    for _ in range(CHUNKS):
-        yield WORD
+    """Stream one token after the other, each written as JSON and in a turn of the event loop of its own."""
+    for number in range(CHUNKS):
+        choice = {"index": 0, "delta": {"content": f" {number}"}, "logprobs": None, "finish_reason": None}
+        chunk = {
+            "id": "chatcmpl-0",
+            "object": "chat.completion.chunk",
+            "created": 0,
+            "model": "stub",
+            "choices": [choice],
+        }
+        yield f"data: {json.dumps(chunk)}\n\n"
         await asyncio.sleep(0)
-    yield DONE
+    yield "data: [DONE]\n\n"
 
 
 def serve(descriptor: int, *, guarded: bool) -> None:
