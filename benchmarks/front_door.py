@@ -10,7 +10,6 @@ first. Behind the middleware every request has a token, a casbin decision and tw
 """
 
 import argparse
-import asyncio
 import json
 import os
 import shutil
@@ -20,33 +19,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
-
-from deepseek_local.gateway.middleware import PolicyMiddleware
 from deepseek_local.identity import keys, store
 from deepseek_local.profile.library import shipped_file
 from deepseek_local.profile.schema import GATEWAY_VARIABLE, GatewaySettings, Limits
 
-CHUNKS = 128
 PATH = "/v1/chat/completions"
 QUESTION = {
     "model": "stub",
     "messages": [{"role": "user", "content": "What is the capital of France? " * 10}],
     "max_tokens": 128,
 }
-ANSWER = json.dumps(
-    {"id": "chatcmpl-0", "choices": [{"message": {"role": "assistant", "content": "Paris. " * 30}}]}
-).encode()
+ENGINE = Path(__file__).with_name("stub_engine.py")
 
 SCRIPT = """
 wrk.method = "POST"
@@ -60,39 +49,6 @@ done = function(summary, latency, requests)
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 """
-
-
-async def engine(request: Request) -> Response:
-    """Answer like an engine that needs no time, with what vLLM answers with: Starlette's responses."""
-    question = await request.json()
-    if question["stream"]:
-        return StreamingResponse(words(), media_type="text/event-stream")
-    return Response(ANSWER, media_type="application/json")
-
-
-async def words() -> AsyncIterator[str]:
-    """Stream one token after the other, each written as JSON and in a turn of the event loop of its own."""
-    for number in range(CHUNKS):
-        choice = {"index": 0, "delta": {"content": f" {number}"}, "logprobs": None, "finish_reason": None}
-        chunk = {
-            "id": "chatcmpl-0",
-            "object": "chat.completion.chunk",
-            "created": 0,
-            "model": "stub",
-            "choices": [choice],
-        }
-        yield f"data: {json.dumps(chunk)}\n\n"
-        await asyncio.sleep(0)
-    yield "data: [DONE]\n\n"
-
-
-def serve(descriptor: int, *, guarded: bool) -> None:
-    """Run one server on an inherited socket, until SIGTERM."""
-    app = Starlette(routes=[Route(PATH, engine, methods=["POST"])])
-    if guarded:
-        app.add_middleware(PolicyMiddleware)
-    config = uvicorn.Config(app, http="httptools", loop="uvloop", log_level="warning", access_log=False)
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +148,7 @@ class Bench:
 
     def _server(self, stack: ExitStack, *, guarded: bool) -> int:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
-        command = [sys.executable, __file__, "--serve", str(listener.fileno()), *(["--guarded"] if guarded else [])]
+        command = [sys.executable, str(ENGINE), str(listener.fileno()), *(["--guarded"] if guarded else [])]
         stack.enter_context(running(command, descriptor=listener.fileno()))
         port: int = listener.getsockname()[1]
         return port
@@ -279,12 +235,7 @@ def main() -> None:
         "--directory", type=Path, help="where the audit log is written; its disk is part of what is measured"
     )
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--guarded", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.serve is not None:
-        serve(arguments.serve, guarded=arguments.guarded)
-        return
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing; install it with: apt-get install wrk")
     with tempfile.TemporaryDirectory(dir=arguments.directory) as directory, ExitStack() as stack:
