@@ -4,9 +4,9 @@ What the front door costs: one uvicorn stub engine, bare and behind the middlewa
     python benchmarks/front_door.py [--seconds 3] [--rounds 3] [--directory DIR] [--json]
 
 The engine is a stub without a model, in the frame that vLLM uses (uvicorn, Starlette): an answer of 300 bytes at once, or a stream of 128
-chunks, each written as JSON and in a turn of the event loop of its own, as tokens come. `wrk` drives both servers in turn within one run, so that what else
-the machine does meets both alike; every figure is the median over the rounds, and every difference or ratio is taken within a round
-first. Behind the middleware every request has a token, a casbin decision and two durable audit records.
+chunks, each written as JSON and in a turn of the event loop of its own, as tokens come. `wrk` drives both servers in turn within one run,
+so that what else the machine does meets both alike; every figure is the median over the rounds, and every difference or ratio is taken
+within a round first. Behind the middleware every request has a token, a casbin decision and two durable audit records.
 """
 
 import argparse
