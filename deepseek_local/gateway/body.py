@@ -12,10 +12,18 @@ from deepseek_local.gateway.headers import Headers
 from deepseek_local.gateway.refusal import DISCONNECTED, TOO_LARGE, TOO_SLOW, Refusal, RefusedError
 from deepseek_local.profile.schema import Limits
 
+DISCARDABLE_BYTES = 65_536
+"""A refused body that is not longer is let in and thrown away by the server."""
 
-def is_announced(headers: Headers) -> bool:
-    """Whether a body follows the headers (RFC 9112, 6.3)."""
-    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
+
+def is_long(headers: Headers) -> bool:
+    """
+    Whether more of a body follows than is worth throwing away, or nobody knows how much (RFC 9112, 6.3).
+
+    Closing the connection on a body that is still on its way makes the client's kernel drop our answer (RFC 9112, 9.6), so it is left to
+    those that would cost more to take in.
+    """
+    return any(name == b"transfer-encoding" for name, _ in headers) or _announced_bytes(headers) > DISCARDABLE_BYTES
 
 
 async def read(receive: Receive, headers: Headers, limits: Limits) -> bytes:

@@ -58,7 +58,7 @@ class PolicyMiddleware:
         if refused is None:
             await self._let_through(request, scope, receive, send)
         elif refused is not refusal.DISCONNECTED:
-            close = request.body is None and body.is_announced(scope["headers"])
+            close = request.body is None and body.is_long(scope["headers"])
             await send_refusal(scope, send, refused, request.id, close=close)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:

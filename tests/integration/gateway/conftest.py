@@ -193,15 +193,23 @@ class Door:
 
     def raw(self, request: bytes) -> bytes:
         """Send bytes and return all that comes back until the server closes or falls silent after a complete answer."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as stream:
-            stream.sendall(request)
-            answer = b""
-            while not _is_complete(answer):
-                part = stream.recv(65_536)
-                if not part:
-                    break
-                answer += part
-            return answer
+        with self.connect() as stream:
+            return self.raw_on(stream, request)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+    @staticmethod
+    def raw_on(stream: socket.socket, request: bytes) -> bytes:
+        """Do the same on a connection that stays open."""
+        stream.sendall(request)
+        answer = b""
+        while not _is_complete(answer):
+            part = stream.recv(65_536)
+            if not part:
+                break
+            answer += part
+        return answer
 
 
 def _is_complete(answer: bytes) -> bool:

@@ -186,10 +186,23 @@ def test_health_is_asked_for_nothing_and_leaves_no_record(door: Door):
     assert door.records_of(response) == []
 
 
-def test_a_refusal_of_a_body_that_was_not_read_closes_the_connection(door: Door):
-    assert door.ask(None).headers["connection"] == "close"
-    assert "connection" not in door.ask(door.ann, "POST").headers
-    assert "connection" not in door.ask(None, "GET", "/v1/models").headers
+def announcing(length: int) -> bytes:
+    return f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(("length", "closes"), [(65_536, False), (65_537, True)])
+def test_only_the_refusal_of_a_long_body_closes_the_connection(*, door: Door, length: int, closes: bool):
+    answer = door.raw(announcing(length))
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert (b"connection: close" in answer.lower()) is closes
+
+
+def test_a_body_that_comes_after_its_refusal_is_thrown_away(door: Door):
+    with door.connect() as stream:
+        for _ in range(2):
+            assert door.raw_on(stream, announcing(5000)).startswith(b"HTTP/1.1 401 ")
+            stream.sendall(b"x" * 5000)
+        assert door.raw_on(stream, b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 401 ")
 
 
 def test_the_error_names_type_and_code(door: Door):
