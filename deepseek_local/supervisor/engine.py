@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from deepseek_local.errors import LaunchError
-from deepseek_local.supervisor import cause, sockets
+from deepseek_local.supervisor import cause, sockets, state
 from deepseek_local.supervisor.activity import Activity
 from deepseek_local.supervisor.backoff import Backoff
 from deepseek_local.supervisor.children import Supervised
@@ -107,6 +107,9 @@ class EngineKeeper:
         self._proven = True
         self._heart.reset()
         await self._journal.note("engine_ready")
+        if not self._announced:
+            # Before anybody is told: whoever hears of it may look there at once.
+            _write_state(self._deployment)
         self._notifier.ready(f"serving {self._deployment.state.model} at {self._deployment.state.url}")
         _log.info("ready after %.1f s", engine.lived_seconds())
         if not self._announced:
@@ -128,3 +131,10 @@ class EngineKeeper:
         _log.error("the engine ended and is started again in %.1f s: %s", seconds, ended)
         await self._journal.note("engine_end", ended)
         await self._stop.pause(seconds)
+
+
+def _write_state(deployment: Deployment) -> None:
+    try:
+        state.write(deployment.state_file, deployment.state)
+    except OSError as error:
+        raise LaunchError(f"{deployment.state_file} cannot be written ({error.strerror}); free some space") from error

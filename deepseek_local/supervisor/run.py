@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from deepseek_local.audit.client import AuditClient
 from deepseek_local.errors import AuditError, LaunchError
-from deepseek_local.supervisor import state
 from deepseek_local.supervisor.deployment import Deployment
 from deepseek_local.supervisor.engine import EngineKeeper
 from deepseek_local.supervisor.heart import Heart
@@ -34,11 +33,7 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
     heart = Heart(notifier)
     beating = asyncio.create_task(heart.beat())
 
-    def ready() -> None:
-        _write_state(deployment)
-        announce()
-
-    engine = EngineKeeper(deployment, stop, heart=heart, notifier=notifier, journal=journal, announce=ready)
+    engine = EngineKeeper(deployment, stop, heart=heart, notifier=notifier, journal=journal, announce=announce)
     stop.listen(at_once=(engine.kill, sequencer.kill))
     try:
         await sequencer.start()
@@ -61,10 +56,3 @@ async def _open(journal: Journal) -> None:
         await journal.record("serve_start")
     except AuditError as error:
         raise LaunchError(f"the audit log takes no record, so nothing is started: {error}") from error
-
-
-def _write_state(deployment: Deployment) -> None:
-    try:
-        state.write(deployment.state_file, deployment.state)
-    except OSError as error:
-        raise LaunchError(f"{deployment.state_file} cannot be written ({error.strerror}); free some space") from error
