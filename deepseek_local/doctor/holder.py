@@ -19,9 +19,9 @@ def of_port(port: int, proc: Path = Path("/proc")) -> str | None:
 def of_socket(path: Path, proc: Path = Path("/proc")) -> str | None:
     """Return the same for a Unix socket."""
     for fields in _rows(proc / "net/unix"):
-        # A connection that nobody has accepted yet has the same path, and inode 0.
-        if fields[_UNIX_PATH_FIELD:] == [str(path)] and fields[6] != "0":
-            return _owner(fields[6], proc)
+        # Connections have the path of their listener: one that nobody has accepted yet with inode 0, another may have ended meanwhile.
+        if fields[_UNIX_PATH_FIELD:] == [str(path)] and fields[6] != "0" and (owner := _owner(fields[6], proc)):
+            return owner
     return None
 
 
@@ -43,8 +43,15 @@ def _owner(inode: str, proc: Path) -> str | None:
 
 def _holds(process: Path, target: str) -> bool:
     try:
-        return any(str(entry.readlink()) == target for entry in (process / "fd").iterdir())
+        return any(_leads_to(entry, target) for entry in (process / "fd").iterdir())
     except OSError:  # it has ended, or it belongs to somebody else
+        return False
+
+
+def _leads_to(entry: Path, target: str) -> bool:
+    try:
+        return str(entry.readlink()) == target
+    except OSError:  # a process opens and closes files while we look
         return False
 
 
