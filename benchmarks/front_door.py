@@ -26,8 +26,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deepseek_local.identity import keys, store
+from deepseek_local.profile.front_door import LedgerKind, Limits
+from deepseek_local.profile.handover import GATEWAY_VARIABLE, GatewaySettings, LedgerSettings
 from deepseek_local.profile.library import shipped_file
-from deepseek_local.profile.schema import GATEWAY_VARIABLE, GatewaySettings, Limits
 
 PATH = "/v1/chat/completions"
 QUESTION = {
@@ -117,9 +118,19 @@ class Bench:
         users = directory / "users.csv"
         users.write_text("g, u:load, operator\n")
         _, token = store.create(directory / "tokens.json", directory / "tokens.key", "u:load", datetime.now(UTC))
-        keys.ensure(directory / "digest.key")
+        for name in ("digest.key", "salt.key"):
+            keys.ensure(directory / name)
         settings = GatewaySettings(
             policy_files=(shipped_file("policies", "seed.csv"), users),
+            break_glass_file=directory / "break-glass.json",
+            token_use_directory=directory / "tokens.used",
+            ledger=LedgerSettings(
+                kind=LedgerKind.SQLITE, file=directory / "quota.db", url=None, password_file=None, timeout_seconds=1.0
+            ),
+            salt_key_file=directory / "salt.key",
+            served_models=("stub",),
+            max_model_len=8192,
+            node="bench",
             tokens_file=directory / "tokens.json",
             tokens_key_file=directory / "tokens.key",
             internal_tokens={},

@@ -6,7 +6,7 @@ The words that profile, identity, policy and gateway share about one request.
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 PRINCIPAL = re.compile(r"[us]:[a-z0-9][a-z0-9._@-]{0,62}")
 """The full text of a principal's name: `u:` for a person, `s:` for a service; lower case only, so that no two look alike."""
@@ -34,15 +34,35 @@ class Risk(StrEnum):
     """No rule can open it; it is answered like a route that does not exist."""
 
 
+class Strength(IntEnum):
+    """How well an identity is proved; conditions of the policy compare it as `auth_strength`."""
+
+    TOKEN = 1
+    """A bearer token: whoever holds the text is believed."""
+    JWT = 2
+    """A short-lived token signed by an identity provider."""
+    CERTIFICATE = 3
+    """A client certificate, whose key never leaves its owner."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: a name in the `u:` (person) or `s:` (service) namespace, and how it was proved."""
 
     name: str
     source: str
-    """Where the identity comes from: `token` or `canary`."""
+    """Where the identity comes from: `token`, `canary`, `jwt` or `mtls`."""
     key_id: str
     """Public identifier of the credential, safe to log."""
+    tenant: str | None = None
+    """The tenant for which the credential speaks; None where it names none."""
+    roles: frozenset[str] | None = None
+    """The only roles that the credential carries; None for all that the policy gives to its owner."""
+    strength: Strength = Strength.TOKEN
+
+
+Attribute = str | int | bool
+"""A value that a condition of the policy may look at; which names there are, `policy.conditions` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +86,11 @@ class Verdict:
     """The rule that decided, as `p:operator/inference_*/execute`, or `default` when none matched."""
     policy: str
     """Digest of the policy text, `sha256:` and 64 hex digits."""
+    roles: frozenset[str] = frozenset()
+    """The roles that the principal has here, by which its limits are chosen."""
+    tenant: str | None = None
+    """The tenant for which it was decided."""
+    grant: str | None = None
+    """Identifier of the emergency grant without which the answer would have been no."""
+    shadow: str | None = None
+    """What the shadow policy would have said, as `allow` or `deny` and its rule, where that differs."""

@@ -9,6 +9,7 @@ Every failure that this package reports on purpose, one class per phase.
     ├── ModelError          a checkpoint directory cannot be served    exit 4
     ├── IdentityError       the token store cannot be used             exit 4
     ├── PolicyError         the policy files cannot be used            exit 4
+    ├── QuotaError          the quota ledger cannot be used            exit 1
     ├── AuditError          a record could not be made durable         exit 1
     ├── ClientError         the server refused or could not be reached exit 1
     └── OutputError         a result could not be written              exit 1
@@ -104,6 +105,10 @@ class IdentityError(Error):
     """The token store is missing, unreadable or open to others."""
 
     exit_code = ExitCode.PREFLIGHT_REFUSED
+
+
+class QuotaError(Error):
+    """The quota ledger could not be reached or does not answer; what cannot be counted is not let through."""
 
 
 class LaunchError(Error):

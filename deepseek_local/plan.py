@@ -15,8 +15,9 @@ from pathlib import Path
 from deepseek_local.errors import PlanError
 from deepseek_local.models.card import ModelCard, names
 from deepseek_local.models.facts import ModelFacts
+from deepseek_local.profile.front_door import Listen
 from deepseek_local.profile.places import Places
-from deepseek_local.profile.schema import Engine, Hardware, Listen, Profile, Quantization, Vendor
+from deepseek_local.profile.schema import Engine, Hardware, Profile, Quantization, Vendor
 
 _NO_FP8_CORES = re.compile(r"\b(A100|A800|A30|A40|A10G?|V100|T4|RTX 30\d\d|RTX A\d000|Orin)\b")
 _NO_SPARSE_ATTENTION = re.compile(rf"{_NO_FP8_CORES.pattern}|\b(L4|L40S?|RTX 40\d\d)\b")

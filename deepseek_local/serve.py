@@ -27,9 +27,9 @@ from deepseek_local.models import card, checkpoint
 from deepseek_local.models.facts import ModelFacts
 from deepseek_local.plan import Plan
 from deepseek_local.proc import Command
-from deepseek_local.profile import load, policies
+from deepseek_local.profile import handover, load
+from deepseek_local.profile.front_door import Listen
 from deepseek_local.profile.places import Places
-from deepseek_local.profile.schema import GatewaySettings, Listen
 from deepseek_local.supervisor import canary
 from deepseek_local.supervisor.address import Address
 from deepseek_local.supervisor.deployment import Deployment, Times
@@ -167,19 +167,18 @@ def _write_secrets(plan: Plan) -> tuple[str, Path | None]:
         internal[gateway.local_principal] = tokens.keyed_hash(key, local_token)
         local_file = places.local_token
         write_atomic(local_file, f"{local_token}\n".encode())
-    settings = GatewaySettings(
-        policy_files=policies.files(plan.profile, places),
-        tokens_file=places.tokens(plan.profile),
-        tokens_key_file=places.tokens_key(plan.profile),
-        internal_tokens=internal,
-        audit_socket=places.audit_socket,
-        audit_timeout_seconds=plan.profile.audit.timeout_seconds,
-        digest_key_file=places.digest_key,
-        drain_file=places.drain,
-        limits=gateway.limits,
-    )
+    keys.ensure(places.salt_key)
+    if gateway.certificates.issuers:
+        keys.ensure(places.proxy_key)
+    settings = handover.settings(plan.profile, places, internal, _node(plan) or socket.gethostname())
     write_atomic(places.gateway, settings.model_dump_json(indent=2).encode())
     return canary_token, local_file
+
+
+def _node(plan: Plan) -> str | None:
+    """Return the name of this host within its site; None where there is no site."""
+    site = plan.profile.tls.site
+    return None if site is None else f"{site}.{socket.gethostname()}"
 
 
 def _tied(child: Command) -> Command:
@@ -190,8 +189,8 @@ def _tied(child: Command) -> Command:
 def _sequencer(plan: Plan, host_environment: Mapping[str, str]) -> Command:
     places = plan.places
     directories = ("--directory", str(places.audit(plan.profile)), "--socket", str(places.audit_socket))
-    site = plan.profile.tls.site
-    node = () if site is None else ("--node", f"{site}.{socket.gethostname()}")
+    name = _node(plan)
+    node = () if name is None else ("--node", name)
     argv = (sys.executable, "-m", "deepseek_local", "audit", "serve", *directories, *node)
     inherited = {name: host_environment[name] for name in _SEQUENCER_NEEDS if name in host_environment}
     return Command(

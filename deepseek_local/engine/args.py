@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from deepseek_local.engine import environment, extra
 from deepseek_local.errors import PlanError
 from deepseek_local.plan import Plan
-from deepseek_local.profile.schema import Executor, Listen, Profile, Quantization, Vendor
+from deepseek_local.profile.front_door import Listen
+from deepseek_local.profile.schema import Executor, Profile, Quantization, Vendor
 
 LAUNCHER = ("-m", "deepseek_local.engine.launcher")
 MIDDLEWARE = "deepseek_local.gateway.PolicyMiddleware"

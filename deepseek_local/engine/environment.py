@@ -18,7 +18,8 @@ from deepseek_local.engine.variables import (
 )
 from deepseek_local.errors import PlanError
 from deepseek_local.plan import Plan
-from deepseek_local.profile.schema import GATEWAY_VARIABLE, Executor, Profile, Quantization, Vendor
+from deepseek_local.profile.handover import GATEWAY_VARIABLE
+from deepseek_local.profile.schema import Executor, Profile, Quantization, Vendor
 
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -10,7 +10,7 @@ import asyncio
 from deepseek_local.gateway.asgi import Message, Receive
 from deepseek_local.gateway.headers import Headers
 from deepseek_local.gateway.refusal import DISCONNECTED, TOO_LARGE, TOO_SLOW, Refusal, RefusedError
-from deepseek_local.profile.schema import Limits
+from deepseek_local.profile.front_door import Limits
 
 DISCARDABLE_BYTES = 65_536
 """A refused body that is not longer is let in and thrown away by the server."""

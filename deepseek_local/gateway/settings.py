@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from deepseek_local.errors import LaunchError
 from deepseek_local.files import is_private
-from deepseek_local.profile.schema import GATEWAY_VARIABLE, GatewaySettings
+from deepseek_local.profile.handover import GATEWAY_VARIABLE, GatewaySettings
 
 
 def load(environment: Mapping[str, str]) -> GatewaySettings:

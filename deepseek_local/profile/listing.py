@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from deepseek_local.profile.layer import Value
 from deepseek_local.profile.load import Resolved
-from deepseek_local.profile.schema import Profile, Section
+from deepseek_local.profile.schema import Profile
+from deepseek_local.profile.section import Section
 from deepseek_local.profile.settings import Setting, settings
 from deepseek_local.profile.source import resolve
 

@@ -4,8 +4,9 @@ Where the files of one deployment lie: everything durable below *home*, everythi
     home/                                  runtime/ (0750)
     ├── models/CARD/                       ├── gateway.json        settings of the front door (0600)
     ├── tokens.json, tokens.key (0600)     ├── front.sock          the front door, unless it listens on TCP
-    ├── digest.key (0600)                  ├── audit.sock          the sequencer
-    ├── users.csv                          ├── state.json          what is running, for `chat`
+    ├── tokens.used/                       ├── audit.sock          the sequencer
+    ├── digest.key, salt.key, proxy.key    ├── quota.db            what was used, unless Redis counts it
+    ├── users.csv, break-glass.json        ├── state.json          what is running, for `chat`
     ├── audit/                             ├── local.token (0600)  token of this start for the local principal
     ├── cache/ (0700)                      └── draining            exists while new requests are refused
     └── log/engine.log, log/sequencer.log
@@ -60,6 +61,30 @@ class Places:
     def digest_key(self) -> Path:
         """Return the key under which request bodies are digested."""
         return self.home / "digest.key"
+
+    @property
+    def salt_key(self) -> Path:
+        """Return the key from which the prefix-cache salt of every tenant is derived."""
+        return self.home / "salt.key"
+
+    @property
+    def proxy_key(self) -> Path:
+        """Return the key with which nginx proves that it hands over client certificates."""
+        return self.home / "proxy.key"
+
+    @property
+    def break_glass(self) -> Path:
+        """Return the file of the emergency grants."""
+        return self.home / "break-glass.json"
+
+    def token_use(self, profile: Profile) -> Path:
+        """Return the directory whose files tell, by their times, when each token was used last."""
+        return self.tokens(profile).with_suffix(".used")
+
+    @property
+    def ledger(self) -> Path:
+        """Return the database in which quotas are counted."""
+        return self.runtime / "quota.db"
 
     @property
     def cache(self) -> Path:

@@ -14,18 +14,26 @@ SHIPPED = "shipped:"
 
 
 def files(profile: Profile, places: Places) -> tuple[Path, ...]:
-    """Return the absolute paths in order."""
-    return tuple(
-        shipped_file("policies", name.removeprefix(SHIPPED)) if name.startswith(SHIPPED) else places.home / name
-        for name in profile.gateway.policy
-    )
+    """Return the absolute paths of the policy in force, in order."""
+    return tuple(_path(name, places) for name in profile.gateway.policy)
+
+
+def shadow_files(profile: Profile, places: Places) -> tuple[Path, ...]:
+    """Return the absolute paths of the policy that is only tried, in order."""
+    return tuple(_path(name, places) for name in profile.gateway.shadow_policy)
+
+
+def _path(name: str, places: Places) -> Path:
+    return shipped_file("policies", name.removeprefix(SHIPPED)) if name.startswith(SHIPPED) else places.home / name
 
 
 def problems(profile: Profile, layer: Layer) -> Iterator[Problem]:
     """Report every `shipped:` policy that does not exist."""
     shipped = [SHIPPED + name for name in file_names("policies")]
-    for index, name in enumerate(profile.gateway.policy):
+    named = [("policy", *entry) for entry in enumerate(profile.gateway.policy)]
+    named += [("shadow_policy", *entry) for entry in enumerate(profile.gateway.shadow_policy)]
+    for key, index, name in named:
         if name.startswith(SHIPPED) and name not in shipped:
-            path = ("gateway", "policy", index)
+            path = ("gateway", key, index)
             known = f"{meant(name, shipped)}choose one of {', '.join(shipped)}"
             yield layer.place(path).problem(path, f"is no shipped policy ({show(name)} seen), {known}")

@@ -141,10 +141,10 @@ def _socket_name(profile: Profile) -> str | None:
 
 @_rule("token-store", "gateway.tokens")
 def _token_store(profile: Profile) -> str | None:
-    """`gateway.tokens` must end in .json and not be digest.json: its key lies beside it with the ending .key."""
+    """`gateway.tokens` must end in .json and not share its name with another key: its own lies beside it with the ending .key."""
     tokens = profile.gateway.tokens
-    if tokens.suffix != ".json" or tokens.name == "digest.json":
-        return f'must end in .json, and not be digest.json ("{tokens}" seen), write tokens.json'
+    if tokens.suffix != ".json" or tokens.stem in {"digest", "salt", "proxy"}:
+        return f'must end in .json, and not be digest, salt or proxy.json ("{tokens}" seen), write tokens.json'
     return None
 
 

@@ -2,28 +2,18 @@
 The hardware profile: what one YAML file may say.
 
 Every section is a frozen pydantic model that refuses unknown keys and silent conversions; the text under a field is its
-documentation (`docs/en/reference/profile.md` and the JSON Schema are generated from it). Rules that concern several fields live in
-`profile.rules`; whether the engine can do what is asked is decided in `plan`.
+documentation (`docs/en/reference/profile.md` and the JSON Schema are generated from it). The largest section, `gateway`, lives in
+`profile.front_door`. Rules that concern several fields live in `profile.rules`; whether the engine can do what is asked is decided in `plan`.
 """
 
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from deepseek_local.access import PRINCIPAL
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
-
-
-class Section(BaseModel):
-    """What all sections have in common: frozen, strict, no unknown keys."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, protected_namespaces=()
-    )
+from deepseek_local.profile.front_door import Gateway
+from deepseek_local.profile.section import Digest, Name, Section
 
 
 class Vendor(StrEnum):
@@ -61,15 +51,6 @@ class Quantization(StrEnum):
     GPTQ = "gptq"
     AWQ = "awq"
     BITSANDBYTES = "bitsandbytes"
-
-
-class Listen(StrEnum):
-    """Where the front door answers."""
-
-    UNIX = "unix"
-    """A Unix socket, for nginx on the same host."""
-    LOOPBACK = "loopback"
-    """A TCP port on 127.0.0.1."""
 
 
 class AuditMode(StrEnum):
@@ -144,36 +125,6 @@ class Engine(Section):
     """How long running streams may go on after SIGTERM."""
 
 
-class Limits(Section):
-    """Caps that hold for everybody, checked before the policy is asked."""
-
-    body_bytes: int = Field(default=4_194_304, ge=1024, le=1_073_741_824)
-    """Largest request body in bytes; above it the answer is 413."""
-    body_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
-    """How long a client may take to send its body; after it the answer is 408."""
-
-
-class Gateway(Section):
-    """The front door: where it listens and who may pass."""
-
-    listen: Listen = Listen.UNIX
-    """`unix` (behind nginx) or `loopback` (this host only)."""
-    socket: Path = Path("front.sock")
-    """Unix socket, relative to the runtime directory; used with `listen: unix`."""
-    socket_group: Name | None = None
-    """Group that may connect to the socket, usually nginx's; without it only the own group."""
-    port: int = Field(default=8000, ge=1, le=65535)
-    """TCP port on 127.0.0.1; used with `listen: loopback`."""
-    policy: tuple[str, ...] = Field(default=("shipped:seed.csv", "users.csv"), min_length=1)
-    """Policy files, read as one policy in this order; `shipped:NAME` comes with the kit, other paths are relative to the home directory."""
-    tokens: Path = Path("tokens.json")
-    """Token store, relative to the home directory; mode 0600."""
-    local_principal: str | None = Field(default=None, pattern=f"^{PRINCIPAL.pattern}$")
-    """Principal for whom every start mints a token into the runtime directory (0600), for `deepseek-local chat` on this host; without it, none."""
-    limits: Limits = Limits()
-    """Caps for every request."""
-
-
 class Audit(Section):
     """The audit log."""
 
@@ -224,30 +175,3 @@ class Profile(Section):
     """The name of the site."""
     observability: Observability = Observability()
     """Logs and probes."""
-
-
-GATEWAY_VARIABLE = "DEEPSEEK_LOCAL_GATEWAY"
-"""Names the file with the `GatewaySettings`."""
-
-
-class GatewaySettings(Section):
-    """What one start tells every API server process, in one file (mode 0600) named by `GATEWAY_VARIABLE`."""
-
-    policy_files: tuple[Path, ...]
-    """Absolute paths, in order."""
-    tokens_file: Path
-    """Absolute path of the token store."""
-    tokens_key_file: Path
-    """Absolute path of the key under which tokens are hashed."""
-    internal_tokens: dict[str, str]
-    """Principal to keyed hash of the token that this start minted for it (canary, local user)."""
-    audit_socket: Path
-    """Absolute path of the sequencer's socket."""
-    audit_timeout_seconds: float
-    """How long a request waits for its record."""
-    digest_key_file: Path
-    """Absolute path of the key under which request bodies are digested."""
-    drain_file: Path
-    """While this file exists, new requests get 503."""
-    limits: Limits
-    """Caps for every request."""

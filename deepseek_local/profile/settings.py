@@ -6,7 +6,8 @@ from functools import cache
 
 from pydantic.fields import FieldInfo
 
-from deepseek_local.profile.schema import Profile, Section
+from deepseek_local.profile.schema import Profile
+from deepseek_local.profile.section import Section
 
 TWIN_PREFIX = "DEEPSEEK_LOCAL_"
 TWIN_SEPARATOR = "__"

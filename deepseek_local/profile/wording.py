@@ -19,6 +19,11 @@ PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "must be 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit",
     r"^sha256:[0-9a-f]{64}$": "must be sha256: and 64 lower-case hex digits",
     f"^{PRINCIPAL.pattern}$": "must be u: (a person) or s: (a service) and a lower-case name, such as u:alice",
+    r"^[a-z][a-z0-9_-]{0,62}$": "must be a lower-case letter and then letters, digits, '_' or '-', such as operator",
+    f"^(\\*|{PRINCIPAL.pattern})$": "must be * or a principal such as u:alice",
+    r"^(\*|[a-z][a-z0-9_-]{0,62})$": "must be * or a lower-case name such as radiology",
+    r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63})$": "must be * or the name of a model",
+    r"^(rediss?|unix)://[^@]+$": "must be a URL such as rediss://quota.site:6379/0, without user or password",
     r"^(debug|info|warning|error)$": "must be debug, info, warning or error",
 }
 """What each pattern of the schema asks for, in words."""

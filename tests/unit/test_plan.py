@@ -9,8 +9,9 @@ from deepseek_local import plan
 from deepseek_local.errors import ExitCode, PlanError
 from deepseek_local.models import card
 from deepseek_local.models.facts import ModelFacts
+from deepseek_local.profile.front_door import Listen
 from deepseek_local.profile.places import Places
-from deepseek_local.profile.schema import Listen, Profile
+from deepseek_local.profile.schema import Profile
 
 PLACES = Places(Path("/srv/dl"), Path("/run/dl"))
 A100 = {"vendor": "nvidia", "gpu": "NVIDIA A100-SXM4-80GB", "count": 8, "memory_gib": 79.25}

@@ -26,8 +26,9 @@ from starlette.routing import Mount, WebSocketRoute
 
 from deepseek_local.gateway.middleware import PolicyMiddleware
 from deepseek_local.identity import keys, store, tokens
+from deepseek_local.profile.front_door import LedgerKind, Limits
+from deepseek_local.profile.handover import GATEWAY_VARIABLE, GatewaySettings, LedgerSettings
 from deepseek_local.profile.library import shipped_file
-from deepseek_local.profile.schema import GATEWAY_VARIABLE, GatewaySettings, Limits
 from tests.integration.gateway.stub_engine import Seen, StubEngine
 
 BODY_BYTES = 65_536
@@ -111,6 +112,7 @@ class Door:
         self.key_file = directory / "tokens.key"
         self.key = keys.ensure(self.key_file)
         self.digest_key = keys.ensure(directory / "digest.key")
+        keys.ensure(directory / "salt.key")
         self.canary = tokens.mint()[1]
         self.root, self.olga, self.ann = (self.create(name) for name in ("u:root", "u:olga", "u:ann"))
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -123,6 +125,20 @@ class Door:
     def settings(self) -> GatewaySettings:
         return GatewaySettings(
             policy_files=(shipped_file("policies", "seed.csv"), self.policy),
+            administrators=("u:root",),
+            break_glass_file=self.directory / "break-glass.json",
+            token_use_directory=self.directory / "tokens.used",
+            ledger=LedgerSettings(
+                kind=LedgerKind.SQLITE,
+                file=self.directory / "quota.db",
+                url=None,
+                password_file=None,
+                timeout_seconds=1.0,
+            ),
+            salt_key_file=self.directory / "salt.key",
+            served_models=("stub",),
+            max_model_len=8192,
+            node="test",
             tokens_file=self.store,
             tokens_key_file=self.key_file,
             internal_tokens={"s:canary": tokens.keyed_hash(self.key, self.canary)},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from deepseek_local.gateway import body, headers, refusal, replies, request_id, usage
 from deepseek_local.gateway.records import request_of
 from deepseek_local.gateway.refusal import Refusal, RefusedError
-from deepseek_local.profile.schema import Limits
+from deepseek_local.profile.front_door import Limits
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LIMITS = Limits(body_bytes=1024, body_timeout_seconds=5)

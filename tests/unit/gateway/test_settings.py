@@ -10,7 +10,7 @@ from deepseek_local.errors import IdentityError, LaunchError, PolicyError
 from deepseek_local.gateway import settings
 from deepseek_local.gateway.middleware import PolicyMiddleware
 from deepseek_local.identity import keys
-from deepseek_local.profile.schema import GATEWAY_VARIABLE
+from deepseek_local.profile.handover import GATEWAY_VARIABLE
 
 
 async def engine(*_: Any) -> None:

@@ -5,9 +5,10 @@ import re
 import pytest
 
 from deepseek_local.errors import ProfileError
+from deepseek_local.profile.front_door import Listen
 from deepseek_local.profile.library import BASE, file_names, layers, names, shipped_file
 from deepseek_local.profile.load import load, resolve
-from deepseek_local.profile.schema import AuditMode, Executor, Listen, Vendor
+from deepseek_local.profile.schema import AuditMode, Executor, Vendor
 
 every_profile = pytest.mark.parametrize("name", names())
 every_layer = pytest.mark.parametrize("name", layers())

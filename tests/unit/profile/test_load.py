@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepseek_local.errors import ExitCode, ProfileError
+from deepseek_local.profile.front_door import Listen
 from deepseek_local.profile.load import load
-from deepseek_local.profile.schema import Executor, Listen
+from deepseek_local.profile.schema import Executor
 from deepseek_local.profile.settings import settings as all_settings
 
 
