@@ -19,7 +19,7 @@ async def engine(*_: Any) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("tokens.key", "digest.key"):
+    for name in ("tokens.key", "digest.key", "salt.key"):
         keys.ensure(tmp_path / name)
     (tmp_path / "policy.csv").write_text("p, admin, *, *\n")
     path = tmp_path / "gateway.json"
@@ -35,6 +35,19 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 "digest_key_file": str(tmp_path / "digest.key"),
                 "drain_file": str(tmp_path / "draining"),
                 "limits": {},
+                "break_glass_file": str(tmp_path / "break-glass.json"),
+                "token_use_directory": str(tmp_path / "tokens.used"),
+                "ledger": {
+                    "kind": "sqlite",
+                    "file": str(tmp_path / "quota.db"),
+                    "url": None,
+                    "password_file": None,
+                    "timeout_seconds": 1.0,
+                },
+                "salt_key_file": str(tmp_path / "salt.key"),
+                "served_models": ["demo"],
+                "max_model_len": 2048,
+                "node": "test",
             }
         )
     )
