@@ -1,0 +1,128 @@
+"""
+Which counters a request must find room in, from the quotas of the profile.
+
+A scope describes a set of requests, such as `principal=u:alice,role=operator`: all requests of u:alice under a quota for that role. A
+quota with `*` makes one scope for every value that it meets. Two quotas that make the same scope count the same requests, so they share
+one counter, and the lower limit holds.
+
+Windows are those of the clock: a minute begins with second 0, a day at midnight UTC. `docs/decisions/0018` says why they do not slide.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from deepseek_local.profile.front_door import Quota
+
+EVERYTHING: Final = "everything"
+"""The scope of a quota that names nothing: all requests."""
+_NAMES: Final = ("principal", "role", "tenant", "model")
+
+
+class Kind(StrEnum):
+    """What is counted; the words are those of the profile."""
+
+    REQUESTS_PER_MINUTE = "requests_per_minute"
+    TOKENS_PER_MINUTE = "tokens_per_minute"
+    TOKENS_PER_DAY = "tokens_per_day"
+    CONCURRENT_STREAMS = "concurrent_streams"
+
+    @property
+    def window_seconds(self) -> int | None:
+        """Length of the window; None where what counts is how many there are now."""
+        return _WINDOWS[self]
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether a request counts as its tokens, and not as one."""
+        return self in _TOKENS
+
+
+_WINDOWS: Final[Mapping[Kind, int | None]] = {
+    Kind.REQUESTS_PER_MINUTE: 60,
+    Kind.TOKENS_PER_MINUTE: 60,
+    Kind.TOKENS_PER_DAY: 86_400,
+    Kind.CONCURRENT_STREAMS: None,
+}
+_TOKENS: Final = frozenset((Kind.TOKENS_PER_MINUTE, Kind.TOKENS_PER_DAY))
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One number that must not pass its limit."""
+
+    scope: str
+    kind: Kind
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What quotas look at in a request."""
+
+    principal: str
+    roles: frozenset[str]
+    tenant: str | None
+    model: str | None
+
+
+def counters(quotas: Sequence[Quota], asker: Asker) -> tuple[Counter, ...]:
+    """Return the counters that a request of `asker` must have room in, each once."""
+    strictest: dict[tuple[str, Kind], int] = {}
+    for quota in quotas:
+        scope = _scope(quota, asker)
+        if scope is None:
+            continue
+        for kind, limit in _limits(quota):
+            strictest[scope, kind] = min(limit, strictest.get((scope, kind), limit))
+    return tuple(Counter(scope, kind, limit) for (scope, kind), limit in strictest.items())
+
+
+def limit_of(quotas: Sequence[Quota], scope: str, kind: Kind) -> int | None:
+    """Return the limit that the quotas set for a scope that was counted once; None where they set none any more."""
+    named = parts(scope)
+    limits = (dict(_limits(quota)).get(kind) for quota in quotas if _makes(quota, named))
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def parts(scope: str) -> Mapping[str, str]:
+    """Take a scope apart: `principal=u:alice,role=operator` into its two names and values."""
+    if scope == EVERYTHING:
+        return {}
+    pairs = (part.partition("=") for part in scope.split(","))
+    return {name: value for name, _, value in pairs}
+
+
+def _scope(quota: Quota, asker: Asker) -> str | None:
+    """Return the scope in which the quota counts the request; None when it does not."""
+    named = []
+    for name in _NAMES:
+        wanted = getattr(quota, name)
+        if wanted is None:
+            continue
+        value = _value(name, wanted, asker)
+        if value is None:
+            return None
+        named.append(f"{name}={value}")
+    return ",".join(named) or EVERYTHING
+
+
+def _value(name: str, wanted: str, asker: Asker) -> str | None:
+    if name == "role":
+        return wanted if wanted in asker.roles else None
+    value: str | None = getattr(asker, name)
+    return value if wanted in ("*", value) else None
+
+
+def _makes(quota: Quota, named: Mapping[str, str]) -> bool:
+    """Whether the quota makes a scope of these names and values."""
+    wanted = {name: value for name in _NAMES if (value := getattr(quota, name)) is not None}
+    return wanted.keys() == named.keys() and all(value in ("*", named[name]) for name, value in wanted.items())
+
+
+def _limits(quota: Quota) -> Iterator[tuple[Kind, int]]:
+    for kind in Kind:
+        limit: int | None = getattr(quota, kind)
+        if limit is not None:
+            yield kind, limit

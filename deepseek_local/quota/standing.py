@@ -1,0 +1,108 @@
+"""
+Where counters stand, and whether a request still fits: all or nothing, whichever ledger counts.
+
+A ledger finds out how much of each counter is used, asks `exceeded`, and counts the request in every counter or in none.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from deepseek_local.quota.limits import Counter, Kind
+
+LEASE_SECONDS = 30
+"""How long a running request counts after its process was last heard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A counter at one moment."""
+
+    counter: Counter
+    used: int
+    ends: int | None
+    """When its window ends, in seconds since 1970; None for running requests, which have none."""
+    now: float
+    """The moment, in the same seconds."""
+
+    @property
+    def remaining(self) -> int:
+        """What is left; 0 also where a limit was lowered below what is used."""
+        return max(0, self.counter.limit - self.used)
+
+    @property
+    def reset_seconds(self) -> int:
+        """Whole seconds until the window ends, at least 1; for running requests 1: one may end at any time."""
+        return 1 if self.ends is None else max(1, math.ceil(self.ends - self.now))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a charge has taken, for its settlement."""
+
+    id: str
+    """Names the charge, and the lease of a running request; no two are alike."""
+    tokens: int
+    counted: tuple[tuple[Counter, str], ...]
+    """The counters of tokens, each with the id of the charge with which its count began."""
+    leased: tuple[str, ...]
+    """The scopes in which the request counts as running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The request fits, and is counted everywhere."""
+
+    receipt: Receipt
+    standings: tuple[Standing, ...]
+    """After the charge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exceeded:
+    """The request does not fit, and is counted nowhere."""
+
+    standing: Standing
+    """The counter for which it would have to wait longest."""
+    amount: int
+    """What it asks of that counter."""
+    standings: tuple[Standing, ...]
+
+    @property
+    def retry_after_seconds(self) -> int | None:
+        """When it may be asked again; None when it asks for more than the limit, and would be refused at any time."""
+        return None if self.amount > self.standing.counter.limit else self.standing.reset_seconds
+
+
+def window(kind: Kind, now: float) -> tuple[int, int] | None:
+    """Return when the window of the clock in which `now` lies starts and ends, in seconds since 1970; None where there is none."""
+    seconds = kind.window_seconds
+    if seconds is None:
+        return None
+    starts = math.floor(now) // seconds * seconds
+    return starts, starts + seconds
+
+
+def amount(kind: Kind, tokens: int) -> int:
+    """Return what a request of so many tokens asks of a counter."""
+    return tokens if kind.counts_tokens else 1
+
+
+def exceeded(standings: Sequence[Standing], tokens: int) -> Exceeded | None:
+    """Return why a request of so many tokens does not fit; None when it does."""
+    refused = [
+        Exceeded(standing, asked, tuple(standings))
+        for standing in standings
+        if standing.used + (asked := amount(standing.counter.kind, tokens)) > standing.counter.limit
+    ]
+    return max(refused, key=_wait, default=None)
+
+
+def charged(standings: Sequence[Standing], tokens: int) -> tuple[Standing, ...]:
+    """Return where the counters stand once a request of so many tokens is counted."""
+    return tuple(replace(each, used=each.used + amount(each.counter.kind, tokens)) for each in standings)
+
+
+def _wait(refused: Exceeded) -> float:
+    seconds = refused.retry_after_seconds
+    return math.inf if seconds is None else seconds
