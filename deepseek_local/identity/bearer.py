@@ -6,8 +6,8 @@ Exactly one header with exactly one well-formed value counts. Two headers are no
 
 from collections.abc import Iterable
 
-MAXIMUM_BYTES = 200
-"""Longer values are not looked at."""
+MAXIMUM_BYTES = 8_192 + len("Bearer ")
+"""Longer values are not looked at; a JSON Web Token is what takes the room."""
 
 
 def token_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

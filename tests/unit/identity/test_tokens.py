@@ -66,7 +66,7 @@ def test_a_token_with_more_after_it_is_no_token():
         ([(b"authorization", b"abc")], None),
         ([(b"authorization", b"Bearer  abc")], " abc"),
         ([(b"authorization", b"Bearer \xe4")], None),
-        ([(b"authorization", b"Bearer " + b"a" * 200)], None),
+        ([(b"authorization", b"Bearer " + b"a" * 8_193)], None),
         ([(b"proxy-authorization", b"Bearer abc")], None),
     ],
 )

@@ -1,0 +1,105 @@
+"""
+Client certificates that nginx hands over: who shows one is who it names, or nobody.
+
+nginx has proved that the client has the key; that the certificate is right is decided here again, so that a mistake in nginx's
+configuration (another authority, `optional_no_ca`, an old CRL) opens nothing. The deny-list is looked at for every request.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+
+from deepseek_local.access import Principal, Strength
+from deepseek_local.errors import IdentityError
+from deepseek_local.files import Watch, read_regular
+from deepseek_local.identity import denied, leaf
+from deepseek_local.identity.credential import CredentialError
+from deepseek_local.identity.leaf import Leaf
+from deepseek_local.identity.proxy import Origin
+from deepseek_local.identity.remembered import Remembered, digest_of
+from deepseek_local.identity.watched import Watched
+from deepseek_local.profile.handover import CertificateSettings
+
+_REMEMBERED = 4_096
+"""Certificates whose signature is not verified again; one takes about 1 KB."""
+_ISSUER_BYTES = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorities:
+    """The pinned issuers, with what was proved under them: other issuers begin with an empty memory."""
+
+    issuers: tuple[x509.Certificate, ...]
+    proved: Remembered[Leaf] = field(default_factory=lambda: Remembered(_REMEMBERED))
+
+
+class Certificates:
+    """Turns certificates into principals. Raises `IdentityError` when issuers or deny-list cannot be used at the start."""
+
+    def __init__(self, settings: CertificateSettings) -> None:
+        self._site = settings.site
+        issuer_files = settings.issuer_files
+        self._authorities = Watched(
+            "certificates", Watch(issuer_files), lambda: _Authorities(tuple(_issuers(issuer_files)))
+        )
+        deny_list = settings.denied_serials_file
+        self._denied = Watched("certificates", Watch([deny_list], interval_seconds=0), lambda: denied.read(deny_list))
+
+    def identify(self, origin: Origin, now: datetime) -> Principal:
+        """
+        Return who shows the certificate.
+
+        Raises `CredentialError` for one that proves nothing, `IdentityError` while issuers or deny-list cannot be used.
+        """
+        if not origin.is_vouched:
+            raise CredentialError("a certificate counts only when the proxy hands it over")
+        if len(origin.certificates) != 1:
+            raise CredentialError("more than one certificate was handed over")
+        deny_list = self._denied.current()
+        proved = self._proved(origin.certificates[0])
+        if not proved.begins <= now <= proved.ends:
+            raise CredentialError("the certificate, or its authority's, is not valid now")
+        if deny_list.names(proved.serial, proved.fingerprint):
+            raise CredentialError("the certificate is on the deny-list")
+        return Principal(proved.principal, "mtls", proved.fingerprint, strength=Strength.CERTIFICATE)
+
+    def _proved(self, escaped: bytes) -> Leaf:
+        authorities = self._authorities.current()
+        digest = digest_of(escaped)
+        known = authorities.proved.get(digest)
+        if known is None:
+            known = leaf.verify(escaped, authorities.issuers, self._site)
+            authorities.proved.put(digest, known)
+        return known
+
+
+def _issuers(files: tuple[Path, ...]) -> list[x509.Certificate]:
+    return [issuer for file in files for issuer in _read(file)]
+
+
+def _read(file: Path) -> list[x509.Certificate]:
+    try:
+        found = x509.load_pem_x509_certificates(read_regular(file, _ISSUER_BYTES))
+        authorities = [_is_authority(certificate) for certificate in found]
+    except OSError as error:
+        raise IdentityError(
+            f"the issuer {file} cannot be read ({error.strerror}); check gateway.certificates.issuers"
+        ) from error
+    except ValueError as error:
+        raise IdentityError(
+            f"the issuer {file} is no file of PEM certificates ({error}); put the authority's certificate there"
+        ) from error
+    if not all(authorities):
+        raise IdentityError(
+            f"{file} has a certificate that is no authority's; pin the issuer of the clients, not a client"
+        )
+    return found
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
