@@ -1,0 +1,154 @@
+"""Numbers arrive in Prometheus' registry whole and once, and no label is ever made of what a client sent."""
+
+import asyncio
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY, CollectorRegistry, Histogram
+
+from deepseek_local import gateway
+from deepseek_local.gateway import metrics
+from deepseek_local.gateway.refusal import Refusal
+from deepseek_local.gateway.tally import Durations, Pool, Tally
+
+
+def sample(name: str, **labels: str) -> float:
+    metrics.pour()
+    value = REGISTRY.get_sample_value(f"deepseek_local_{name}", labels)
+    assert value is not None, f"there is no {name} {labels}"
+    return value
+
+
+def growth(act: Callable[[], None], name: str, **labels: str) -> float:
+    before = sample(name, **labels)
+    act()
+    return sample(name, **labels) - before
+
+
+@pytest.mark.parametrize("reason", metrics.REASONS)
+def test_a_refusal_counts_under_its_reason(reason: str):
+    assert growth(lambda: metrics.refused(reason), "refusals_total", reason=reason) == 1
+    assert growth(lambda: metrics.refused(reason), "decisions_total", decision="deny") == 1
+
+
+def test_a_reason_that_nobody_listed_is_another_one():
+    assert growth(lambda: metrics.refused("/etc/passwd"), "refusals_total", reason="other") == 1
+    assert REGISTRY.get_sample_value("deepseek_local_refusals_total", {"reason": "/etc/passwd"}) is None
+
+
+def test_every_refusal_of_the_front_door_has_its_reason_listed():
+    modules = [
+        importlib.import_module(f"{gateway.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(gateway.__path__)
+    ]
+    found = {value.reason for module in modules for value in vars(module).values() if isinstance(value, Refusal)}
+    assert len(found) > 10
+    assert found <= set(metrics.REASONS)
+
+
+def test_an_admitted_request_counts_with_its_time():
+    assert growth(lambda: metrics.admitted(0.0004), "decisions_total", decision="allow") == 1
+    assert growth(lambda: metrics.admitted(0.0004), "front_door_seconds_count") == 1
+    assert growth(lambda: metrics.admitted(0.25), "front_door_seconds_sum") == pytest.approx(0.25)
+
+
+def test_decisions_and_records_count_with_their_time():
+    assert growth(lambda: metrics.decided(8e-6), "decision_seconds_bucket", le="1e-05") == 1
+    assert growth(lambda: metrics.decided(8e-6), "decision_seconds_bucket", le="5e-06") == 0
+    assert growth(lambda: metrics.appended(3e-4), "audit_append_seconds_count") == 1
+
+
+def test_quotas_count_by_limit_and_by_kind():
+    assert growth(lambda: metrics.quota_refused("tokens_per_day"), "quota_refusals_total", limit="tokens_per_day") == 1
+    assert growth(lambda: metrics.quota_used("tokens", 300), "quota_used_total", kind="tokens") == 300
+    assert growth(lambda: metrics.quota_used("tokens", -300), "quota_used_total", kind="tokens") == 0
+    assert growth(lambda: metrics.quota_used("requests"), "quota_used_total", kind="requests") == 1
+
+
+def test_bans_and_refused_policies_count():
+    assert growth(metrics.banned, "bans_total") == 1
+    assert growth(metrics.policy_refused, "policy_refused_total") == 1
+
+
+def test_running_streams_go_up_and_down():
+    assert growth(metrics.stream_began, "streams_running") == 1
+    assert growth(metrics.stream_ended, "streams_running") == -1
+
+
+def test_the_policy_in_force_is_a_number_that_its_digest_begins_with():
+    assert growth(lambda: metrics.policy_generation(f"sha256:{'0' * 11}a{'f' * 52}"), "policy_loads_total") == 1
+    assert sample("policy_fingerprint") == 10
+    metrics.policy_generation("sha256:" + "f" * 64, loads=2)
+    assert sample("policy_fingerprint") == 2**48 - 1
+    assert sample("policy_loaded_timestamp_seconds") > 1_700_000_000
+
+
+@given(st.lists(st.floats(0, 100)))
+def test_a_histogram_filled_in_portions_is_as_one_that_observes(seconds: list[float]):
+    bounds, registry = (1e-5, 1e-3, 0.1, 1.0), CollectorRegistry()
+    pool, plain = Pool(), Histogram("plain", "-", buckets=bounds, registry=registry)
+    portions = Durations(pool, "test_portions", "-", bounds)
+    REGISTRY.unregister(portions)
+    for index, value in enumerate(seconds):
+        plain.observe(value)
+        portions.add(value)
+        if index % 3 == 0:
+            pool.pour()
+    pool.pour()
+
+    numbers, expected = values(portions), values(plain)
+    assert numbers == pytest.approx(expected)
+
+
+def values(histogram: Histogram) -> list[float]:
+    (family,) = histogram.collect()
+    return [one.value for one in family.samples if not one.name.endswith("_created")]
+
+
+def test_numbers_are_poured_without_being_asked_for():
+    received: list[float] = []
+
+    async def count() -> None:
+        pool, poured = Pool(), asyncio.Event()
+        tally = Tally(pool, received.append)
+        pool.add(poured.set)
+        pool.pour_soon()
+        tally.add()
+        tally.add(2)
+        assert received == []
+        await asyncio.wait_for(poured.wait(), 10)
+
+    asyncio.run(count())
+    assert received == [3]
+
+
+def test_a_timer_that_died_with_its_loop_does_not_hold_up_the_next(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("deepseek_local.gateway.tally.PERIOD_SECONDS", 0.01)
+    received: list[float] = []
+    pool = Pool()
+    tally = Tally(pool, received.append)
+
+    async def count_once() -> None:
+        tally.add()
+        pool.pour_soon()
+
+    async def count_until_poured() -> None:
+        while not received:
+            await count_once()
+            await asyncio.sleep(0.002)
+
+    asyncio.run(count_once())
+    assert received == []
+    asyncio.run(asyncio.wait_for(count_until_poured(), 10))
+
+
+def test_without_a_loop_numbers_are_poured_at_once():
+    received: list[float] = []
+    pool = Pool()
+    Tally(pool, received.append).add()
+    pool.pour_soon()
+    assert received == [1]
