@@ -11,7 +11,7 @@ Windows are those of the clock: a minute begins with second 0, a day at midnight
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from deepseek_local.profile.front_door import Quota
 
@@ -23,29 +23,23 @@ _NAMES: Final = ("principal", "role", "tenant", "model")
 class Kind(StrEnum):
     """What is counted; the words are those of the profile."""
 
-    REQUESTS_PER_MINUTE = "requests_per_minute"
-    TOKENS_PER_MINUTE = "tokens_per_minute"
-    TOKENS_PER_DAY = "tokens_per_day"
-    CONCURRENT_STREAMS = "concurrent_streams"
+    window_seconds: int | None
+    """Length of the window; None where what counts is how many there are now."""
+    counts_tokens: bool
+    """Whether a request counts as its tokens, and not as one."""
 
-    @property
-    def window_seconds(self) -> int | None:
-        """Length of the window; None where what counts is how many there are now."""
-        return _WINDOWS[self]
+    def __new__(cls, word: str, window_seconds: int | None = None, counts_tokens: bool = False) -> Self:  # noqa: FBT001, FBT002 -- a table, see below
+        """Make a member of its line."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.window_seconds = window_seconds
+        member.counts_tokens = counts_tokens
+        return member
 
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether a request counts as its tokens, and not as one."""
-        return self in _TOKENS
-
-
-_WINDOWS: Final[Mapping[Kind, int | None]] = {
-    Kind.REQUESTS_PER_MINUTE: 60,
-    Kind.TOKENS_PER_MINUTE: 60,
-    Kind.TOKENS_PER_DAY: 86_400,
-    Kind.CONCURRENT_STREAMS: None,
-}
-_TOKENS: Final = frozenset((Kind.TOKENS_PER_MINUTE, Kind.TOKENS_PER_DAY))
+    REQUESTS_PER_MINUTE = ("requests_per_minute", 60, False)
+    TOKENS_PER_MINUTE = ("tokens_per_minute", 60, True)
+    TOKENS_PER_DAY = ("tokens_per_day", 86_400, True)
+    CONCURRENT_STREAMS = ("concurrent_streams", None, False)
 
 
 @dataclass(frozen=True, slots=True)

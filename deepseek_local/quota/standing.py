@@ -6,7 +6,7 @@ A ledger finds out how much of each counter is used, asks `exceeded`, and counts
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from deepseek_local.quota.limits import Counter, Kind
 
@@ -74,6 +74,17 @@ class Exceeded:
         return None if self.amount > self.standing.counter.limit else self.standing.reset_seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A counter of which something is used now, as `quota show` lists it."""
+
+    scope: str
+    kind: Kind
+    used: int
+    resets_in_seconds: int | None
+    """None for running requests."""
+
+
 def window(kind: Kind, now: float) -> tuple[int, int] | None:
     """Return when the window of the clock in which `now` lies starts and ends, in seconds since 1970; None where there is none."""
     seconds = kind.window_seconds
@@ -100,7 +111,9 @@ def exceeded(standings: Sequence[Standing], tokens: int) -> Exceeded | None:
 
 def charged(standings: Sequence[Standing], tokens: int) -> tuple[Standing, ...]:
     """Return where the counters stand once a request of so many tokens is counted."""
-    return tuple(replace(each, used=each.used + amount(each.counter.kind, tokens)) for each in standings)
+    return tuple(
+        Standing(each.counter, each.used + amount(each.counter.kind, tokens), each.ends, each.now) for each in standings
+    )
 
 
 def _wait(refused: Exceeded) -> float:

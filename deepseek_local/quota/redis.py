@@ -1,0 +1,148 @@
+"""
+The ledger of several hosts: a Redis server (7 or newer), reached with redis-py's asyncio client.
+
+Redis has the clock, because those of several hosts differ. A failed call is never made again by itself: whether it was counted before the
+connection broke nobody knows. The pool gives out only connections that are still alive, so a restart of Redis needs none of ours; what
+Redis forgets by it may be used anew, and running requests are counted again at the next renewal.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, RedisError
+
+from deepseek_local.errors import QuotaError
+from deepseek_local.profile.handover import LedgerSettings
+from deepseek_local.quota import redis_client, scripts
+from deepseek_local.quota.limits import Counter, Kind
+from deepseek_local.quota.standing import (
+    LEASE_SECONDS,
+    Allowed,
+    Entry,
+    Exceeded,
+    Receipt,
+    Standing,
+    amount,
+    charged,
+    exceeded,
+    window,
+)
+
+PREFIX: Final = "{deepseek-local}:quota:"
+"""How all our keys begin; by what stands in braces a cluster decides where it keeps them."""
+_CONNECTIONS: Final = 16
+"""How many calls of one process are under way at most; further ones wait for their turn."""
+
+
+class RedisLedger:
+    """Counts in a Redis server, to which it connects when it is first used."""
+
+    def __init__(self, settings: LedgerSettings, clock: Callable[[], float] | None = None) -> None:
+        """Note where the server is; it has the time, unless a `clock` is given, which then every user of the server must have."""
+        self._settings = settings
+        self._clock = clock
+        self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self._client: Redis | None = None
+
+    async def charge(self, counters: Sequence[Counter], tokens: int, charge_id: str) -> Allowed | Exceeded:
+        """Count a request in all counters, or in none. Raises `QuotaError`."""
+        arguments: list[str | int] = [self._now(), charge_id, LEASE_SECONDS]
+        for counter in counters:
+            arguments += (counter.kind.window_seconds or 0, amount(counter.kind, tokens), counter.limit)
+        keys = [_key(counter.scope, counter.kind) for counter in counters]
+        now, used, begun = await self._run(scripts.CHARGE, keys, arguments)
+        standings = _standings(counters, used, float(now))
+        # The script has asked the same question of the same numbers.
+        if (refused := exceeded(standings, tokens)) is not None:
+            return refused
+        counted = tuple(pair for pair in zip(counters, begun, strict=True) if pair[0].kind.counts_tokens)
+        leased = tuple(counter.scope for counter in counters if counter.kind.window_seconds is None)
+        return Allowed(Receipt(charge_id, tokens, counted, leased), charged(standings, tokens))
+
+    async def settle(self, receipt: Receipt, tokens: int) -> None:
+        """Correct what a request counts, and end its lease. Raises `QuotaError`."""
+        keys = [_key(counter.scope, counter.kind) for counter, _ in receipt.counted] + _leases(receipt)
+        begun = [began for _, began in receipt.counted]
+        await self._run(scripts.SETTLE, keys, [receipt.id, tokens - receipt.tokens, len(begun), *begun])
+
+    async def renew(self, running: Sequence[Receipt]) -> None:
+        """Prolong leases; what counts no more, Redis forgets by itself. Raises `QuotaError`."""
+        leases = [(key, receipt.id) for receipt in running for key in _leases(receipt)]
+        if leases:
+            keys, ids = zip(*leases, strict=True)
+            await self._run(scripts.RENEW, keys, [self._now(), LEASE_SECONDS, *ids])
+
+    async def show(self) -> tuple[Entry, ...]:
+        """Return what is used now. Raises `QuotaError`."""
+        counters = [_counter(key) for key in await self._keys()]
+        if not counters:
+            return ()
+        seconds = [counter.kind.window_seconds or 0 for counter in counters]
+        keys = [_key(counter.scope, counter.kind) for counter in counters]
+        now, used = await self._run(scripts.SHOW, keys, [self._now(), LEASE_SECONDS, *seconds])
+        return tuple(
+            Entry(each.counter.scope, each.counter.kind, each.used, each.ends and each.reset_seconds)
+            for each in _standings(counters, used, float(now))
+            if each.used
+        )
+
+    async def reset(self, scope: str | None) -> None:
+        """Set counters to zero. Raises `QuotaError`."""
+        counters = [_counter(key) for key in await self._keys()]
+        chosen = [each for each in counters if each.kind.window_seconds is not None and scope in (None, each.scope)]
+        if chosen:
+            await self._within_time(lambda client: client.delete(*(_key(each.scope, each.kind) for each in chosen)))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+        return await self._within_time(lambda client: client.register_script(script)(keys, arguments))
+
+    async def _keys(self) -> list[str]:
+        async def scan(client: Redis) -> list[str]:
+            return sorted([key async for key in client.scan_iter(match=f"{PREFIX}*", count=1000)])
+
+        found: list[str] = await self._within_time(scan)
+        return found
+
+    async def _within_time(self, call: Callable[[Redis], Any]) -> Any:
+        """Make one call. Raises `QuotaError` when it fails or takes too long."""
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds), self._turns:
+                if self._client is None:
+                    self._client = redis_client.connect(self._settings)
+                return await call(self._client)
+        except (RedisError, OSError) as error:
+            if isinstance(error, AuthenticationError):
+                self._client = None  # the next call reads the password anew
+            raise QuotaError(redis_client.unusable(self._settings, error)) from error
+
+    def _now(self) -> str:
+        """Return the time of the test; empty for that of Redis."""
+        return f"{self._clock():.6f}" if self._clock else ""
+
+
+def _key(scope: str, kind: Kind) -> str:
+    return f"{PREFIX}{kind.value}:{scope}"
+
+
+def _leases(receipt: Receipt) -> list[str]:
+    return [_key(scope, Kind.CONCURRENT_STREAMS) for scope in receipt.leased]
+
+
+def _counter(key: str) -> Counter:
+    kind, _, scope = key.removeprefix(PREFIX).partition(":")
+    return Counter(scope, Kind(kind), 0)
+
+
+def _standings(counters: Sequence[Counter], used: Sequence[int], now: float) -> list[Standing]:
+    return [
+        Standing(counter, count, running[1] if (running := window(counter.kind, now)) else None, now)
+        for counter, count in zip(counters, used, strict=True)
+    ]
