@@ -168,7 +168,7 @@ def _write_secrets(plan: Plan) -> tuple[str, Path | None]:
         local_file = places.local_token
         write_atomic(local_file, f"{local_token}\n".encode())
     keys.ensure(places.salt_key)
-    if gateway.certificates.issuers:
+    if gateway.listen is Listen.UNIX:
         keys.ensure(places.proxy_key)
     settings = handover.settings(plan.profile, places, internal, _node(plan) or socket.gethostname())
     write_atomic(places.gateway, settings.model_dump_json(indent=2).encode())

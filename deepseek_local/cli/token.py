@@ -14,6 +14,7 @@ from deepseek_local.cli.render import Format
 from deepseek_local.errors import PolicyError
 from deepseek_local.files import make_directory
 from deepseek_local.identity import store
+from deepseek_local.identity.entry import Token
 from deepseek_local.policy import enforcer
 from deepseek_local.profile import load, policies
 from deepseek_local.profile.places import Places
@@ -107,7 +108,7 @@ def _deployment(profile: str, sets: tuple[str, ...], home: Path) -> tuple[Profil
     return load.load(profile, sets=sets, environment=os.environ), Places.of(home, os.environ)
 
 
-def _record(places: Places, action: str, token: store.Token) -> None:
+def _record(places: Places, action: str, token: Token) -> None:
     if not record_change(places.audit_socket, action, "token", {"kid": token.kid, "principal": token.principal}):
         render.note("Nothing runs in this home, so no audit log takes a record of this change.")
 
@@ -128,7 +129,7 @@ def _hint(principal: str, profile: Profile, places: Places) -> str | None:
     return f"{principal} has no role yet: add a line such as `g, {principal}, operator` to {file}."
 
 
-def _described(token: store.Token, now: datetime) -> dict[str, str | None]:
+def _described(token: Token, now: datetime) -> dict[str, str | None]:
     return {
         "kid": token.kid,
         "principal": token.principal,

@@ -9,25 +9,23 @@ Every step can only refuse; what is not understood is refused. Each refusal is a
 """
 
 import os
-from datetime import UTC, datetime
 
-from deepseek_local.access import Body, Principal, Risk
+from deepseek_local.access import Body, Risk
 from deepseek_local.audit.client import AuditClient
-from deepseek_local.errors import AuditError, IdentityError
+from deepseek_local.errors import AuditError
 from deepseek_local.files import Watch
 from deepseek_local.gateway import body, documents, refusal, settings
 from deepseek_local.gateway.asgi import App, Message, Receive, Scope, Send
+from deepseek_local.gateway.authenticate import Authenticator
 from deepseek_local.gateway.conversation import Conversation
 from deepseek_local.gateway.exchange import Exchange
-from deepseek_local.gateway.headers import Headers, towards_client, towards_engine
+from deepseek_local.gateway.headers import towards_client, towards_engine
 from deepseek_local.gateway.journal import Journal
 from deepseek_local.gateway.outcome import Outcome
 from deepseek_local.gateway.records import Request, decision, request_of
 from deepseek_local.gateway.refusal import Refusal, RefusedError
 from deepseek_local.gateway.replies import send_refusal
 from deepseek_local.identity import keys
-from deepseek_local.identity.bearer import token_of
-from deepseek_local.identity.live import LiveTokens
 from deepseek_local.policy.live import LivePolicy
 
 
@@ -40,7 +38,7 @@ class PolicyMiddleware:
         self._app = app
         self._limits = chosen.limits
         self._policy = LivePolicy(chosen.policy_files)
-        self._tokens = LiveTokens(chosen.tokens_file, keys.read(chosen.tokens_key_file), chosen.internal_tokens)
+        self._authenticator = Authenticator(chosen)
         self._digest_key = keys.read(chosen.digest_key_file)
         self._draining = Watch([chosen.drain_file])
         self._journal = Journal(AuditClient(chosen.audit_socket, chosen.audit_timeout_seconds))
@@ -54,6 +52,7 @@ class PolicyMiddleware:
         if request.access is not None and request.access.risk is Risk.PUBLIC:
             await self._pass_unasked(request, scope, receive, send)
             return
+        request.peer = self._authenticator.address(scope)
         refused = await self._decide(request, scope, receive)
         if refused is None:
             await self._let_through(request, scope, receive, send)
@@ -90,7 +89,7 @@ class PolicyMiddleware:
         access = request.access
         if access is None or access.risk is not Risk.GUARDED:
             raise RefusedError(refusal.NO_ROUTE)
-        request.principal = self._identify(scope["headers"])
+        request.principal = self._authenticator.identify(scope)
         if access.body is not Body.NONE:
             request.body = await body.read(receive, scope["headers"], self._limits)
         if access.body is Body.JSON:
@@ -98,16 +97,6 @@ class PolicyMiddleware:
         request.verdict = self._policy.current().decide(request.principal.name, access)
         if not request.verdict.allowed:
             raise RefusedError(refusal.FORBIDDEN)
-
-    def _identify(self, headers: Headers) -> Principal:
-        token = token_of(headers)
-        try:
-            principal = self._tokens.identify(token, datetime.now(UTC)) if token else None
-        except IdentityError as error:
-            raise RefusedError(refusal.NO_IDENTITIES) from error
-        if principal is None:
-            raise RefusedError(refusal.UNAUTHENTICATED)
-        return principal
 
     async def _let_through(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         inner = _towards_engine(scope, request.id)

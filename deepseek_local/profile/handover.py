@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from deepseek_local.profile import policies
-from deepseek_local.profile.front_door import Bans, Caps, LedgerKind, Limits, Quota
+from deepseek_local.profile.front_door import Bans, Caps, LedgerKind, Limits, Listen, Quota
 from deepseek_local.profile.places import Places
 from deepseek_local.profile.schema import Profile
 from deepseek_local.profile.section import Section
@@ -24,8 +24,6 @@ class CertificateSettings(Section):
     """PEM files of the authorities whose leaf certificates count."""
     denied_serials_file: Path
     """Serial numbers that are refused; it need not exist."""
-    proxy_key_file: Path
-    """Key that nginx shows with every request (`X-DS-Proxy`), so that nobody else on the socket can hand over certificates."""
 
 
 class JWTSettings(Section):
@@ -73,6 +71,8 @@ class GatewaySettings(Section):
     """Principal to keyed hash of the token that this start minted for it (canary, local user)."""
     token_use_directory: Path
     """Absolute path of the directory in which a file per token tells, by its time, when it was used last."""
+    proxy_key_file: Path | None = None
+    """Key that nginx shows with every request (`X-DS-Proxy`), so that nobody else on the socket can speak for a client; None on TCP."""
     certificates: CertificateSettings | None = None
     """Client certificates; None where none count."""
     jwt: JWTSettings | None = None
@@ -117,6 +117,7 @@ def settings(profile: Profile, places: Places, internal_tokens: Mapping[str, str
         tokens_key_file=places.tokens_key(profile),
         internal_tokens=dict(internal_tokens),
         token_use_directory=places.token_use(profile),
+        proxy_key_file=places.proxy_key if gateway.listen is Listen.UNIX else None,
         certificates=_certificates(profile, places),
         jwt=_jwt(profile, places),
         bans=gateway.bans,
@@ -143,7 +144,6 @@ def _certificates(profile: Profile, places: Places) -> CertificateSettings | Non
         site=profile.tls.site,
         issuer_files=tuple(places.home / issuer for issuer in chosen.issuers),
         denied_serials_file=places.home / chosen.denied_serials,
-        proxy_key_file=places.proxy_key,
     )
 
 

@@ -1,0 +1,74 @@
+"""
+Who asks, or why nobody is let in: the sources of identity and the bans of one API server process.
+
+Whoever proves who they are gets in, banned address or not. Everybody else gets 401, and 429 while the address is banned: then the refusal
+has no record of its own, and `take_suppressed` tells how many there were when the ban is over.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from deepseek_local.access import Principal
+from deepseek_local.errors import IdentityError
+from deepseek_local.gateway.asgi import Scope
+from deepseek_local.gateway.refusal import NO_IDENTITIES, UNAUTHENTICATED, Refusal, RefusedError
+from deepseek_local.identity import keys
+from deepseek_local.identity.bans import Bans, Suppressed
+from deepseek_local.identity.certificate import Certificates
+from deepseek_local.identity.credential import CredentialError
+from deepseek_local.identity.jwt import SignedTokens
+from deepseek_local.identity.live import LiveTokens
+from deepseek_local.identity.proxy import Proxy
+from deepseek_local.identity.resolve import Resolver
+from deepseek_local.identity.use import TokenUse
+from deepseek_local.profile.handover import GatewaySettings
+
+BANNED = Refusal(
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "banned",
+    "rate_limit_error",
+    "Too many requests from this address did not prove who asks; only valid credentials are accepted for a while.",
+)
+
+
+class Authenticator:
+    """Knows principals. Raises `IdentityError` when keys, token store or one of the configured sources cannot be used."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._resolver = _resolver(settings)
+        self._bans = Bans(settings.bans.failures, settings.bans.seconds)
+
+    def identify(self, scope: Scope) -> Principal:
+        """Return who asks. Raises `RefusedError`: `UNAUTHENTICATED`, `BANNED` or `NO_IDENTITIES`."""
+        now = datetime.now(UTC)
+        try:
+            return self._resolver.identify(scope, now)
+        except IdentityError as error:
+            raise RefusedError(NO_IDENTITIES) from error
+        except CredentialError as error:
+            left_seconds = self._bans.failed(self.address(scope), now)
+            if left_seconds is None:
+                raise RefusedError(UNAUTHENTICATED.because(str(error))) from error
+            raise RefusedError(replace(BANNED, retry_after_seconds=left_seconds)) from error
+
+    def address(self, scope: Scope) -> str:
+        """Return the client's address as records and conditions of the policy see it."""
+        return self._resolver.address_of(scope)
+
+    def take_suppressed(self, *, everything: bool = False) -> list[Suppressed]:
+        """Return, once, how many refusals each ended ban has suppressed; `everything` ends all bans, as at a stop."""
+        return self._bans.take_suppressed(datetime.now(UTC), everything=everything)
+
+
+def _resolver(settings: GatewaySettings) -> Resolver:
+    proxy_key = keys.read(settings.proxy_key_file) if settings.proxy_key_file else None
+    tokens = LiveTokens(
+        settings.tokens_file,
+        keys.read(settings.tokens_key_file),
+        settings.internal_tokens,
+        use=TokenUse(settings.token_use_directory),
+    )
+    certificates = Certificates(settings.certificates) if settings.certificates else None
+    signed_tokens = SignedTokens(settings.jwt) if settings.jwt else None
+    return Resolver(Proxy(proxy_key), tokens, certificates, signed_tokens)
