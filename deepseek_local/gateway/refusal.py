@@ -15,6 +15,8 @@ class Refusal:
     """OpenAI's `type`."""
     message: str
     retry_after_seconds: int | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Further headers of the answer."""
 
     def because(self, detail: str) -> "Refusal":
         """Return the refusal with a detail in its message; it must not contain what the client sent."""

@@ -30,7 +30,7 @@ async def send_refusal(scope: Scope, send: Send, refusal: Refusal, request_id: s
 
 async def _send_http(send: Send, prefix: str, refusal: Refusal, request_id: str, *, close: bool) -> None:
     body = msgspec.json.encode(
-        {"error": {"message": refusal.message, "type": refusal.kind, "param": None, "code": refusal.reason}}
+        {"error": {"message": refusal.message, "type": refusal.kind, "param": refusal.param, "code": refusal.reason}}
     )
     headers = _headers(refusal, request_id, len(body))
     if close:
@@ -50,4 +50,4 @@ def _headers(refusal: Refusal, request_id: str, length: int) -> HeaderList:
         headers.append((b"www-authenticate", b"Bearer"))
     if refusal.retry_after_seconds is not None:
         headers.append((b"retry-after", b"%d" % refusal.retry_after_seconds))
-    return headers
+    return [*headers, *refusal.headers]

@@ -120,7 +120,7 @@ class RedisLedger:
                 return await call(self._client)
         except (RedisError, OSError) as error:
             if isinstance(error, AuthenticationError):
-                self._client = None  # the next call reads the password anew
+                await self.close()  # the next call reads the password anew
             raise QuotaError(redis_client.unusable(self._settings, error)) from error
 
     def _now(self) -> str:

@@ -1,0 +1,135 @@
+"""
+Quotas on the way of a request: charged before the engine sees it, settled when its answer has ended.
+
+Only what makes the engine compute is charged: the action `execute`. Without a ledger that answers, such a request is refused. Once it runs,
+nothing that happens to the ledger harms it: what cannot be settled stays counted as reserved until its window ends.
+"""
+
+import asyncio
+import itertools
+import logging
+import os
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from deepseek_local.access import Access, Principal, Verdict
+from deepseek_local.errors import QuotaError
+from deepseek_local.gateway import rate_limits
+from deepseek_local.gateway.refusal import RefusedError
+from deepseek_local.profile.handover import GatewaySettings
+from deepseek_local.quota import ledger, limits, tokens
+from deepseek_local.quota.standing import LEASE_SECONDS, Exceeded, Receipt
+
+_log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+CHARGED_ACTION: Final = "execute"
+RENEWAL_SECONDS: Final = LEASE_SECONDS / 3
+"""How often running requests are renewed, so that one failure does not end their lease."""
+
+_NOTHING: Final = tokens.Reservation(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one request was charged; it must be settled whatever becomes of the request."""
+
+    headers: rate_limits.Pairs = ()
+    """What the client is told about its quotas, for the head of the answer."""
+    receipt: Receipt | None = None
+    """None where no quota applies."""
+    reservation: tokens.Reservation = _NOTHING
+
+
+class Meter:
+    """The quotas of one API server process; without any, it costs nothing and opens nothing."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._quotas = settings.quotas
+        self._maximum_model_tokens = settings.max_model_len
+        self._ledger = ledger.of(settings.ledger) if settings.quotas else None
+        self._process = os.urandom(8).hex()
+        self._numbers = itertools.count(1)
+        self._running: dict[str, Receipt] = {}
+        self._settling: set[asyncio.Task[None]] = set()
+        self._heart: asyncio.Task[None] | None = None
+        self._is_silent = False
+
+    async def charge(
+        self, principal: Principal, access: Access, verdict: Verdict, model: str | None, demand: tokens.Demand
+    ) -> Charge:
+        """Count a request. Raises `RefusedError` when a quota has no room for it, or nobody can know."""
+        if self._ledger is None or access.action != CHARGED_ACTION:
+            return Charge()
+        counters = limits.counters(self._quotas, limits.Asker(principal.name, verdict.roles, verdict.tenant, model))
+        if not counters:
+            return Charge()
+        reservation = tokens.reserve(demand, self._maximum_model_tokens)
+        name = f"{self._process}-{next(self._numbers)}"
+        try:
+            answer = await self._ask(self._ledger.charge(counters, reservation.total, name))
+        except QuotaError as error:
+            raise RefusedError(rate_limits.NO_LEDGER) from error
+        if isinstance(answer, Exceeded):
+            raise RefusedError(rate_limits.refusal(answer))
+        self._keep(self._ledger, answer.receipt)
+        return Charge(rate_limits.headers(answer.standings), answer.receipt, reservation)
+
+    async def settle(self, charge: Charge, tokens_in: int | None, tokens_out: int | None, chunks: int) -> None:
+        """
+        Let a request count as what it used, once; it never fails, and goes on when its caller is cancelled.
+
+        None stands for what the engine did not tell; a request that it never saw used 0 and 0.
+        """
+        receipt = charge.receipt
+        if self._ledger is None or receipt is None or self._running.pop(receipt.id, None) is None:
+            return
+        used = charge.reservation.used(tokens_in, tokens_out, chunks)
+        task = asyncio.create_task(self._settle(self._ledger, receipt, used))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+        await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for settlements that are under way, and close the ledger."""
+        if self._heart is not None:
+            self._heart.cancel()
+        await asyncio.gather(*self._settling)
+        if self._ledger is not None:
+            await self._ledger.close()
+
+    def _keep(self, book: ledger.Ledger, receipt: Receipt) -> None:
+        self._running[receipt.id] = receipt
+        if self._heart is None:
+            self._heart = asyncio.create_task(self._renew_forever(book))
+
+    async def _settle(self, book: ledger.Ledger, receipt: Receipt, used: int) -> None:
+        try:
+            await self._ask(book.settle(receipt, used))
+        except QuotaError as error:
+            _log.debug("a request stays counted with its %d reserved tokens: %s", receipt.tokens, error)
+
+    async def _renew_forever(self, book: ledger.Ledger) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            try:
+                await self._ask(book.renew(tuple(self._running.values())))
+            except QuotaError as error:
+                _log.debug("running requests could not be renewed: %s", error)
+
+    async def _ask(self, question: Awaitable[Answer]) -> Answer:
+        """Ask the ledger; that it stops answering, and that it does again, is logged once each. Raises `QuotaError`."""
+        try:
+            answer = await question
+        except QuotaError as error:
+            if not self._is_silent:
+                self._is_silent = True
+                _log.error("requests under a quota are refused with 503 until they can be counted: %s", error)
+            raise
+        if self._is_silent:
+            self._is_silent = False
+            # As loud as what it ends: vLLM leaves our loggers at the level of warnings.
+            _log.warning("quotas can be counted again")
+        return answer

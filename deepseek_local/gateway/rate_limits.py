@@ -1,0 +1,80 @@
+"""
+What a client hears about quotas: how much is left, in OpenAI's headers, and why a request was one too many.
+
+OpenAI's API reports per family, requests and tokens: `x-ratelimit-limit-*`, `-remaining-*` and `-reset-*`, the last as `1s` or `6m0s`; its
+error has the family as `type` and `rate_limit_exceeded` as `code`. Of several counters of a family, the one with the least left is told.
+Its Python client waits as `Retry-After` says, and does not ask again after `x-should-retry: false`.
+"""
+
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from deepseek_local.gateway.refusal import Refusal
+from deepseek_local.quota.limits import Kind
+from deepseek_local.quota.standing import Exceeded, Standing
+
+Pairs = tuple[tuple[bytes, bytes], ...]
+
+OVER_REQUESTS: Final = Refusal(
+    HTTPStatus.TOO_MANY_REQUESTS, "rate_limit_exceeded", "requests", "Too many requests; ask again later."
+)
+OVER_TOKENS: Final = Refusal(
+    HTTPStatus.TOO_MANY_REQUESTS, "rate_limit_exceeded", "tokens", "Too many tokens; ask again later, or for fewer."
+)
+NO_LEDGER: Final = Refusal(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "no_ledger",
+    "service_unavailable",
+    "Quotas cannot be counted now; ask again soon.",
+    5,
+)
+
+_WORDS: Final = {
+    Kind.REQUESTS_PER_MINUTE: "requests in a minute",
+    Kind.TOKENS_PER_MINUTE: "tokens in a minute",
+    Kind.TOKENS_PER_DAY: "tokens in a day",
+    Kind.CONCURRENT_STREAMS: "requests at the same time",
+}
+
+
+def headers(standings: Sequence[Standing]) -> Pairs:
+    """Return what is left, as headers; nothing about a family that has no limit."""
+    windowed = [each for each in standings if each.ends is not None]
+    tokens = [each for each in windowed if each.counter.kind.counts_tokens]
+    requests = [each for each in windowed if not each.counter.kind.counts_tokens]
+    return (*_family(b"requests", requests), *_family(b"tokens", tokens))
+
+
+def refusal(exceeded: Exceeded) -> Refusal:
+    """Return the answer to a request that does not fit."""
+    counter, wait = exceeded.standing.counter, exceeded.retry_after_seconds
+    over = OVER_TOKENS if counter.kind.counts_tokens else OVER_REQUESTS
+    limit = f"{counter.limit} {_WORDS[counter.kind]} for {counter.scope}"
+    told = headers(exceeded.standings)
+    if wait is None:
+        why = f"it may use {exceeded.amount} tokens, and there are never more than {limit}: lower its max_tokens"
+        return _with(over.because(why), None, (*told, (b"x-should-retry", b"false")))
+    return _with(over.because(f"{exceeded.standing.used} of {limit} are used"), wait, told)
+
+
+def duration(seconds: int) -> str:
+    """Write seconds as OpenAI does: `59s`, `6m0s`, `23h59m0s`."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{seconds}s"
+    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+def _family(name: bytes, standings: Sequence[Standing]) -> Iterator[tuple[bytes, bytes]]:
+    if not standings:
+        return
+    tightest = min(standings, key=lambda each: each.remaining)
+    yield b"x-ratelimit-limit-" + name, b"%d" % tightest.counter.limit
+    yield b"x-ratelimit-remaining-" + name, b"%d" % tightest.remaining
+    yield b"x-ratelimit-reset-" + name, duration(tightest.reset_seconds).encode("ascii")
+
+
+def _with(refused: Refusal, wait: int | None, pairs: Pairs) -> Refusal:
+    return Refusal(refused.status, refused.reason, refused.kind, refused.message, wait, pairs)
