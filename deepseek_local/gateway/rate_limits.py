@@ -7,6 +7,7 @@ Its Python client waits as `Retry-After` says, and does not ask again after `x-s
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -77,4 +78,4 @@ def _family(name: bytes, standings: Sequence[Standing]) -> Iterator[tuple[bytes,
 
 
 def _with(refused: Refusal, wait: int | None, pairs: Pairs) -> Refusal:
-    return Refusal(refused.status, refused.reason, refused.kind, refused.message, wait, pairs)
+    return replace(refused, retry_after_seconds=wait, headers=pairs)

@@ -15,6 +15,8 @@ class Refusal:
     """OpenAI's `type`."""
     message: str
     retry_after_seconds: int | None = None
+    param: str | None = None
+    """The field of the body that is refused, OpenAI's `param`."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Further headers of the answer."""
 
