@@ -19,8 +19,6 @@ class Refusal:
     """The field of the body that is refused, OpenAI's `param`."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Further headers of the answer."""
-    param: str | None = None
-    """Name of the field of the body that is to blame."""
 
     def because(self, detail: str, param: str | None = None) -> "Refusal":
         """Return the refusal with a detail in its message; it must not contain what the client sent."""
