@@ -1,47 +1,10 @@
 """Who gets through the front door: nobody without a token, nobody without a rule, and no spelling gets around it."""
 
-import json
-
-import httpx
 import pytest
 
-from deepseek_local.access import Risk
-from deepseek_local.policy import routes
 from tests.integration.gateway.conftest import Door
 
 pytestmark = pytest.mark.integration
-
-HTTP_ROUTES = [route for route in routes.CATALOGUE if route.method != routes.WEBSOCKET]
-
-
-def path_of(route: routes.Route) -> str:
-    return route.access.route.replace("{id}", "resp_1").replace("{name}", "x")
-
-
-def is_openai_error(response: httpx.Response) -> bool:
-    error = response.json()["error"]
-    return (
-        error.keys() == {"message", "type", "param", "code"} and response.headers["content-type"] == "application/json"
-    )
-
-
-def test_no_route_of_the_catalogue_answers_without_a_token_but_health(door: Door):
-    expected = {Risk.PUBLIC: 200, Risk.GUARDED: 401, Risk.NEVER: 404}
-    for route in HTTP_ROUTES:
-        response = door.ask(None, route.method, path_of(route))
-        assert (route, response.status_code) == (route, expected[route.access.risk])
-        if response.status_code != 200 and route.method != "HEAD":
-            assert is_openai_error(response)
-
-
-def test_every_guarded_route_needs_its_rule(door: Door):
-    for route in HTTP_ROUTES:
-        if route.access.risk is Risk.GUARDED and route.access.body.value != "multipart":
-            path, method = path_of(route), route.method
-            olga = route.access.resource.startswith("inference_") and route.access.action == "execute"
-            ann = route.access.resource.startswith("model_") and route.access.action == "read"
-            statuses = [door.ask(token, method, path).status_code for token in (door.root, door.olga, door.ann)]
-            assert (path, statuses) == (path, [200, 200 if olga else 403, 200 if ann else 403])
 
 
 def test_an_allowed_request_reaches_the_engine_with_its_very_bytes(door: Door):
@@ -206,7 +169,9 @@ def test_a_body_that_comes_after_its_refusal_is_thrown_away(door: Door):
 
 
 def test_the_error_names_type_and_code(door: Door):
-    assert json.loads(door.ask(door.ann).text) == {
+    response = door.ask(door.ann)
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == {
         "error": {
             "message": "This token may not do that.",
             "type": "permission_error",
