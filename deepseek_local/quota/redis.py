@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import RedisError
 
 from deepseek_local.errors import QuotaError
 from deepseek_local.profile.handover import LedgerSettings
@@ -119,7 +119,7 @@ class RedisLedger:
                     self._client = redis_client.connect(self._settings)
                 return await call(self._client)
         except (RedisError, OSError) as error:
-            if isinstance(error, AuthenticationError):
+            if redis_client.wants_password(error):
                 await self.close()  # the next call reads the password anew
             raise QuotaError(redis_client.unusable(self._settings, error)) from error
 

@@ -52,9 +52,16 @@ def unusable(settings: LedgerSettings, error: Exception) -> str:
             "look at the load of the Redis server and at the network"
         )
     remedy = "start the Redis server, or mend gateway.ledger.url"
-    if isinstance(error, AuthenticationError):
+    if wants_password(error):
         remedy = "put the password of the Redis server into the file of gateway.ledger.password_file"
     return f"the quota ledger {settings.url} cannot be used ({error}); {remedy}"
+
+
+def wants_password(error: Exception) -> bool:
+    """Whether the server refused us for want of the right password."""
+    # The client wraps what happens while it connects; a long command without a password is refused before it is read.
+    told = isinstance(error, AuthenticationError) or isinstance(error.__cause__, AuthenticationError)
+    return told or "unauthenticated" in str(error)
 
 
 def _password(file: Path | None) -> str | None:

@@ -1,0 +1,173 @@
+"""A Redis server that restarts, stalls, wants a password, or has a certificate that nobody trusts."""
+
+import asyncio
+import socket
+import subprocess
+
+import pytest
+from redis_server import EXECUTABLE, RedisServer
+from served import short_directory
+
+from deepseek_local.errors import QuotaError
+from deepseek_local.profile.front_door import LedgerKind
+from deepseek_local.profile.handover import LedgerSettings
+from deepseek_local.quota.limits import Counter, Kind
+from deepseek_local.quota.redis import RedisLedger
+from deepseek_local.quota.standing import Allowed, Exceeded
+
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(EXECUTABLE is None, reason="no redis-server")]
+
+ONE = [Counter("everything", Kind.TOKENS_PER_DAY, 10), Counter("everything", Kind.CONCURRENT_STREAMS, 1)]
+
+
+@pytest.fixture
+def start():
+    """Start a server of this test's own."""
+    with short_directory() as directory:
+        servers = []
+
+        def start(*options: str) -> RedisServer:
+            servers.append(RedisServer(directory, *options))
+            servers[-1].start()
+            return servers[-1]
+
+        yield start
+        for server in servers:
+            server.kill()
+
+
+def settings(url: str, tmp_path, **changes) -> LedgerSettings:
+    basis = {"kind": LedgerKind.REDIS, "file": tmp_path / "unused", "url": url, "password_file": None}
+    return LedgerSettings(**{**basis, "timeout_seconds": 5.0, **changes})
+
+
+def play(chosen: LedgerSettings, story) -> None:
+    async def main() -> None:
+        ledger = RedisLedger(chosen)
+        try:
+            await story(ledger)
+        finally:
+            await ledger.close()
+
+    asyncio.run(main())
+
+
+def test_a_restart_of_redis_needs_no_restart_of_ours(start, tmp_path):
+    server = start()
+
+    async def story(ledger):
+        running = await ledger.charge(ONE, 5, "a")
+        assert isinstance(running, Allowed)
+        server.kill()
+        with pytest.raises(QuotaError, match=r"cannot be used .*; start the Redis server"):
+            await ledger.charge(ONE, 5, "b")
+        server.start()
+        await ledger.renew([running.receipt])
+        assert isinstance(await ledger.charge(ONE, 5, "b"), Exceeded)
+        await ledger.settle(running.receipt, 0)
+        assert isinstance(await ledger.charge(ONE, 10, "b"), Allowed)
+
+    play(settings(server.url, tmp_path), story)
+
+
+def test_a_restart_between_two_requests_is_not_noticed(start, tmp_path):
+    server = start()
+
+    async def story(ledger):
+        await asyncio.gather(*(ledger.show() for _ in range(5)))
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        assert isinstance(await ledger.charge(ONE, 5, "a"), Allowed)
+
+    play(settings(server.url, tmp_path), story)
+
+
+def test_a_server_that_stalls_refuses_in_time(start, tmp_path):
+    server = start()
+
+    async def story(ledger):
+        await ledger.show()
+        server.pause()
+        try:
+            with pytest.raises(QuotaError, match=r"did not answer within 0\.2 s"):
+                await ledger.charge(ONE, 5, "a")
+        finally:
+            server.go_on()
+
+    play(settings(server.url, tmp_path, timeout_seconds=0.2), story)
+
+
+def test_a_password_comes_from_a_file_and_may_change(start, tmp_path):
+    server, password = start("--requirepass", "right"), tmp_path / "password"
+
+    async def story(ledger):
+        password.write_text("wrong\n")
+        password.chmod(0o600)
+        with pytest.raises(QuotaError, match="put the password of the Redis server into the file"):
+            await ledger.charge(ONE, 5, "a")
+        password.write_text("right\n")
+        assert isinstance(await ledger.charge(ONE, 5, "a"), Allowed)
+
+    play(settings(server.url, tmp_path, password_file=password), story)
+
+
+def test_no_password_where_one_is_wanted_says_so(start, tmp_path):
+    async def story(ledger):
+        with pytest.raises(QuotaError, match="put the password of the Redis server into the file"):
+            await ledger.charge(ONE, 5, "a")
+
+    play(settings(start("--requirepass", "right").url, tmp_path), story)
+
+
+def test_a_password_file_that_others_can_read_is_not_used(start, tmp_path):
+    password = tmp_path / "password"
+    password.write_text("right\n")
+    password.chmod(0o640)
+
+    async def story(ledger):
+        with pytest.raises(QuotaError, match="run: chmod 600"):
+            await ledger.charge(ONE, 5, "a")
+
+    play(settings(start("--requirepass", "right").url, tmp_path, password_file=password), story)
+
+
+def test_a_certificate_counts_only_from_an_authority_that_the_host_trusts(start, tmp_path, monkeypatch):
+    port = free_port()
+    certificate, key = self_signed(tmp_path)
+    start("--tls-port", str(port), "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-auth-clients", "no")
+
+    async def refused(ledger):
+        with pytest.raises(QuotaError, match="certificate verify failed"):
+            await ledger.charge(ONE, 5, "a")
+
+    async def served(ledger):
+        assert isinstance(await ledger.charge(ONE, 5, "a"), Allowed)
+
+    play(settings(f"rediss://localhost:{port}/0", tmp_path), refused)
+    monkeypatch.setenv("SSL_CERT_FILE", certificate)
+    play(settings(f"rediss://localhost:{port}/0", tmp_path), served)
+    play(settings(f"rediss://127.0.0.1:{port}/0", tmp_path), refused)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def self_signed(directory) -> tuple[str, str]:
+    certificate, key = str(directory / "cert.pem"), str(directory / "key.pem")
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    command = (
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        *subject,
+    )
+    subprocess.run((*command, "-out", certificate, "-keyout", key, "-days", "2"), check=True, capture_output=True)
+    return certificate, key
