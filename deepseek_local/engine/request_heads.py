@@ -1,15 +1,26 @@
 """
-A limit on the head of a request, which the engine's HTTP parser does not have.
+A limit on the head of a request, which the engine's HTTP parser does not have, and its target as the client spelled it.
 
 vLLM limits heads (`--h11-max-incomplete-event-size`, CVE-2025-48956), but only for the parser h11; uvicorn prefers httptools where it is
 installed (`uvicorn/protocols/http/auto.py`), and that keeps all headers, and trailers behind a body, until they are complete. Nobody is
 asked before: one client without any token filled the memory.
+
+Of a target in absolute form (`GET http://host/v1/models`, RFC 9112, 3.2.2) or with a fragment that parser hands on the path alone, as if
+nothing else had been there. The front door knows one spelling of every route, so it must see the whole.
 """
 
 from uvicorn.protocols.http import auto, httptools_impl
 
 LIMIT_BYTES = 65_536
 """As uvicorn allows with h11; nginx allows half of it."""
+
+
+def as_spelled(target: bytes) -> bytes:
+    """Return a target whose path is all that stood before the query; what is no plain path begins with a slash that makes it none."""
+    path, mark, query = target.partition(b"?")
+    if not path.startswith(b"/"):
+        path = b"/" + path
+    return path.replace(b"#", b"%23") + mark + query
 
 
 class LimitedProtocol(httptools_impl.HttpToolsProtocol):
@@ -28,6 +39,7 @@ class LimitedProtocol(httptools_impl.HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer (httptools calls this)."""
         self._idle_bytes = 0
+        self.url = as_spelled(self.url)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -38,7 +38,9 @@ def request_of(scope: Scope) -> Request:
     """Begin with what the scope says, which is trusted for the method, the path and the peer only."""
     method = scope["method"] if scope["type"] == "http" else routes.WEBSOCKET
     client = scope.get("client")
-    access = routes.match(method, scope["path"]) if _is_literal(scope) else None
+    # A method is the client's word; only the server says that a request is a WebSocket.
+    is_posing = scope["type"] == "http" and method == routes.WEBSOCKET
+    access = routes.match(method, scope["path"]) if _is_literal(scope) and not is_posing else None
     return Request(mint(), client[0] if client else "unix", method, scope["path"], access)
 
 

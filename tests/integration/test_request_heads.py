@@ -1,4 +1,4 @@
-"""Heads without end are not read, whatever they consist of; everything else passes as before."""
+"""Heads without end are not read, whatever they consist of, and targets are seen as they were spelled; everything else passes as before."""
 
 import asyncio
 import contextlib
@@ -96,6 +96,23 @@ def test_bodies_pass_whatever_their_size(port: int, request_bytes: bytes):
         stream.sendall(request_bytes)
         with stream.makefile("rb") as answer:
             assert answer.read().endswith(b"\r\n" + expected + b"\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "spelled"),
+    [
+        (b"/v1/models", b"/v1/models"),
+        (b"/v1/models?a=/b#c?d", b"/v1/models?a=/b#c?d"),
+        (b"/v1/models#x", b"/v1/models%23x"),
+        (b"http://a/v1/models", b"/http://a/v1/models"),
+        (b"http://a?/v1/models", b"/http://a?/v1/models"),
+        (b"a:80", b"/a:80"),
+        (b"*", b"/*"),
+        (b"", b"/"),
+    ],
+)
+def test_only_a_plain_path_stays_as_it_is(target: bytes, spelled: bytes):
+    assert request_heads.as_spelled(target) == spelled
 
 
 def test_a_server_over_h11_keeps_its_own_limits(monkeypatch: pytest.MonkeyPatch):

@@ -1,7 +1,7 @@
 """
 The front door with everything real but the engine: uvicorn, the middleware, the token store, the policy, the sequencer process.
 
-`door` is served by both of uvicorn's HTTP implementations in turn; each module gets its own.
+`door` is served by both HTTP implementations in turn; each module gets its own.
 """
 
 import json
@@ -23,7 +23,9 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from deepseek_local.engine.request_heads import LimitedProtocol
 from deepseek_local.gateway.middleware import PolicyMiddleware
 from deepseek_local.identity import keys, store, tokens
 from deepseek_local.profile.front_door import LedgerKind, Limits
@@ -32,6 +34,8 @@ from deepseek_local.profile.library import shipped_file
 from tests.integration.gateway.stub_engine import Seen, StubEngine
 
 BODY_BYTES = 65_536
+PARSERS = {"h11": H11Protocol, "httptools": LimitedProtocol}
+"""uvicorn's HTTP implementations as the launcher lets the engine use them."""
 USERS = "g, u:root, admin\ng, u:olga, operator\ng, u:ann, analyst\n"
 
 
@@ -164,7 +168,7 @@ class Door:
         self.sequencer.start()
         server = uvicorn.Server(
             uvicorn.Config(
-                self.app(), http=self.http, ws="websockets-sansio", log_level="critical", timeout_keep_alive=30
+                self.app(), http=PARSERS[self.http], ws="websockets-sansio", log_level="critical", timeout_keep_alive=30
             )
         )
         thread = threading.Thread(target=server.run, args=([self.listener],))
