@@ -111,7 +111,10 @@ class Watch:
         now = self._clock()
         if now >= self._next_look:
             self._next_look = now + self._interval_seconds
-            self._stamps = self._look()
+            stamps = self._look()
+            # The same object as long as nothing changed: whoever compares it for every request compares no stamps.
+            if stamps != self._stamps:
+                self._stamps = stamps
         return self._stamps
 
     def _look(self) -> tuple[Stamp | None, ...]:

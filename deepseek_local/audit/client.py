@@ -36,12 +36,20 @@ class AuditClient:
         self._link: _Link | None = None
         self._opening: asyncio.Task[_Link] | None = None
 
-    async def append(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Return when the record is on disk. Raises `AuditError` when that is not certain."""
+    def append(self, kind: str, fields: Mapping[str, object]) -> "asyncio.Future[None]":
+        """
+        Send a record; the future is done when it is on disk, or with an `AuditError` when that is not certain.
+
+        Cancelling the future does not take the record back. Raises `AuditError` for a record that cannot be one.
+        """
         encoded = wire.body(kind, fields)
         link = self._link
         if link is None or link.is_lost:
-            link = await self._connect()
+            return asyncio.ensure_future(self._append_anew(encoded))
+        return link.send(encoded)
+
+    async def _append_anew(self, encoded: bytes) -> None:
+        link = await self._connect()
         await link.send(encoded)
 
     def close(self) -> None:

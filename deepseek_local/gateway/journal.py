@@ -1,10 +1,10 @@
 """Records on their way to the sequencer; that they stop getting there, and that they do again, is logged once each."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
 from deepseek_local.audit.client import AuditClient
-from deepseek_local.errors import AuditError
 
 _log = logging.getLogger(__name__)
 
@@ -17,16 +17,24 @@ class Journal:
         self._is_silent = False
         self._policy: str | None = None
 
-    async def append(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Return when the record is on disk. Raises `AuditError` when that is not certain."""
-        try:
-            await self._client.append(kind, fields)
-        except AuditError as error:
+    def append(self, kind: str, fields: Mapping[str, object]) -> "asyncio.Future[None]":
+        """
+        Send a record; the future is done when it is on disk, or with an `AuditError` when that is not certain.
+
+        Cancelling the future does not take the record back. Raises `AuditError` for a record that cannot be one.
+        """
+        future = self._client.append(kind, fields)
+        future.add_done_callback(self._note)
+        return future
+
+    def _note(self, record: "asyncio.Future[None]") -> None:
+        """Tell how a record fared; asking for its failure is also what keeps asyncio quiet when nobody waits for it any more."""
+        failure = None if record.cancelled() else record.exception()
+        if failure is not None:
             if not self._is_silent:
                 self._is_silent = True
-                _log.error("requests are refused with 503 until their records can be written: %s", error)
-            raise
-        if self._is_silent:
+                _log.error("requests are refused with 503 until their records can be written: %s", failure)
+        elif self._is_silent and not record.cancelled():
             self._is_silent = False
             # As loud as what it ends: vLLM leaves our loggers at the level of warnings.
             _log.warning("records can be written again")

@@ -11,8 +11,8 @@ class Outcome:
     """
     Counts of one answer and their record.
 
-    The record is written by a task of its own, because the engine cancels whoever is sending when the client leaves: then nobody waits
-    for the record any more, but it is neither lost nor written twice.
+    The record is shielded from whoever waits for it, because the engine cancels whoever is sending when the client leaves: then nobody
+    waits for the record any more, but it is neither lost nor written twice.
     """
 
     __slots__ = (
@@ -31,7 +31,7 @@ class Outcome:
         self._request_id = request_id
         self._journal = journal
         self._started_ns = time.monotonic_ns()
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: asyncio.Future[None] | None = None
         self.status = 0
         self.byte_count = 0
         self.chunks = 0
@@ -50,8 +50,7 @@ class Outcome:
     async def settle(self, *, aborted: bool) -> None:
         """Write the record, the first time, and return when it is on disk. Raises `AuditError`."""
         if self._writing is None:
-            self._writing = asyncio.create_task(self._journal.append("outcome", self._fields(aborted=aborted)))
-            self._writing.add_done_callback(_look_at)
+            self._writing = self._journal.append("outcome", self._fields(aborted=aborted))
         await asyncio.shield(self._writing)
 
     def _fields(self, *, aborted: bool) -> dict[str, object]:
@@ -67,9 +66,3 @@ class Outcome:
         if used:
             fields["tokens"] = used
         return fields
-
-
-def _look_at(task: "asyncio.Task[None]") -> None:
-    """Take note of a failure that nobody waits for any more; the journal has logged it."""
-    if not task.cancelled():
-        task.exception()
