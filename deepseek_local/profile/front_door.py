@@ -112,7 +112,10 @@ class Ledger(Section):
 
     kind: LedgerKind = LedgerKind.SQLITE
     """`sqlite` (this host) or `redis` (several hosts)."""
-    url: str | None = Field(default=None, pattern=r"^(rediss?|unix)://[^@]+$")
+    url: str | None = Field(
+        default=None,
+        pattern=r"^(rediss?://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[0-9]{1,4})?|unix:///[^@?#]+)$",
+    )
     """Address of the Redis server, such as `rediss://quota.site:6379/0`; its password does not belong here."""
     password_file: Path | None = None
     """File with the password of the Redis server (mode 0600), relative to the home directory."""

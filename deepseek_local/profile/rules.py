@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deepseek_local.access import CANARY
+from deepseek_local.profile.front_door import LedgerKind
 from deepseek_local.profile.schema import Executor, Profile, Vendor
 
 Check = Callable[[Profile], str | None]
@@ -156,6 +157,27 @@ def _local_principal(profile: Profile) -> str | None:
     return None
 
 
+@_rule("quota-limit", "gateway.quotas")
+def _quota_limit(profile: Profile) -> str | None:
+    """Every quota must set at least one limit."""
+    for number, quota in enumerate(profile.gateway.quotas, start=1):
+        limits = (quota.requests_per_minute, quota.tokens_per_minute, quota.tokens_per_day, quota.concurrent_streams)
+        if not any(limits):
+            return f"quota {number} of {len(profile.gateway.quotas)} limits nothing, add a limit such as requests_per_minute: 60"
+    return None
+
+
+@_rule("ledger-url", "gateway.ledger.url", "gateway.ledger.kind", "gateway.ledger")
+def _ledger_url(profile: Profile) -> str | None:
+    """`gateway.ledger.url` is needed with `kind: redis`, and with `sqlite` it would be ignored: every host would count for itself."""
+    ledger = profile.gateway.ledger
+    if ledger.kind is LedgerKind.REDIS and ledger.url is None:
+        return "is not set, which kind redis needs, write an address such as rediss://quota.site:6379/0"
+    if ledger.kind is LedgerKind.SQLITE and ledger.url is not None:
+        return "is set, but kind sqlite counts on this host alone, write kind: redis or remove the url"
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     _model_source,
     _kv_budget,
@@ -168,5 +190,7 @@ RULES: tuple[Rule, ...] = (
     _socket_name,
     _token_store,
     _local_principal,
+    _quota_limit,
+    _ledger_url,
 )
 """All rules, in the order of the schema."""

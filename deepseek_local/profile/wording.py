@@ -23,7 +23,9 @@ PATTERNS = {
     f"^(\\*|{PRINCIPAL.pattern})$": "must be * or a principal such as u:alice",
     r"^(\*|[a-z][a-z0-9_-]{0,62})$": "must be * or a lower-case name such as radiology",
     r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63})$": "must be * or the name of a model",
-    r"^(rediss?|unix)://[^@]+$": "must be a URL such as rediss://quota.site:6379/0, without user or password",
+    r"^(rediss?://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[0-9]{1,4})?|unix:///[^@?#]+)$": (
+        "must be a URL such as rediss://quota.site:6379/0 or unix:///run/redis/redis.sock, without user, password or options"
+    ),
     r"^(debug|info|warning|error)$": "must be debug, info, warning or error",
 }
 """What each pattern of the schema asks for, in words."""

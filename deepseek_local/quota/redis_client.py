@@ -6,7 +6,7 @@ The address is taken apart here, not by redis-py, which lets what stands behind 
 
 import ssl
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -23,7 +23,7 @@ def connect(settings: LedgerSettings) -> Redis:
     """Return a client that connects when it is used. Raises `QuotaError`, and `OSError` for a password that cannot be read."""
     if settings.url is None:
         raise QuotaError("the quota ledger is Redis but has no address; set gateway.ledger.url")
-    address = urlsplit(settings.url)
+    address = _taken_apart(settings.url)
     is_socket = address.scheme == "unix"
     return Redis(
         host=address.hostname or "localhost",
@@ -62,6 +62,17 @@ def wants_password(error: Exception) -> bool:
     # The client wraps what happens while it connects; a long command without a password is refused before it is read.
     told = isinstance(error, AuthenticationError) or isinstance(error.__cause__, AuthenticationError)
     return told or "unauthenticated" in str(error)
+
+
+def _taken_apart(url: str) -> SplitResult:
+    try:
+        address = urlsplit(url)
+        _ = address.port
+    except ValueError as error:
+        raise QuotaError(
+            f"the address {url} of the quota ledger is wrong ({error}); mend gateway.ledger.url"
+        ) from error
+    return address
 
 
 def _password(file: Path | None) -> str | None:

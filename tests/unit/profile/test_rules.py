@@ -35,6 +35,10 @@ BREACHES = [
     (["gateway.tokens=tokens.key"], "token-store"),
     (["gateway.tokens=digest.json"], "token-store"),
     (["gateway.local_principal=s:canary"], "local-principal"),
+    (['gateway.quotas=[{"role": "operator"}]'], "quota-limit"),
+    (['gateway.quotas=[{"requests_per_minute": 1}, {"principal": "*"}]'], "quota-limit"),
+    (["gateway.ledger.kind=redis"], "ledger-url"),
+    (["gateway.ledger.url=rediss://quota.site:6379/0"], "ledger-url"),
 ]
 
 
@@ -56,6 +60,8 @@ def test_a_broken_rule_is_told_alone_and_by_name(mistakes, sets, rule):
         ("engine.max_num_batched_tokens=64",),
         ("gateway.tokens=/etc/deepseek/tokens.json",),
         ("gateway.local_principal=u:canary",),
+        ('gateway.quotas=[{"principal": "*", "concurrent_streams": 4}]',),
+        ("gateway.ledger.kind=redis", "gateway.ledger.url=unix:///run/redis/redis.sock"),
     ],
 )
 def test_what_is_right_breaks_no_rule(mistakes, sets):
