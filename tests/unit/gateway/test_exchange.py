@@ -21,7 +21,10 @@ class Journal:
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def append(self, kind: str, fields: dict[str, Any]) -> None:
+    def append(self, kind: str, fields: dict[str, Any]) -> "asyncio.Future[None]":
+        return asyncio.ensure_future(self._append(kind, fields))
+
+    async def _append(self, kind: str, fields: dict[str, Any]) -> None:
         self.asked.set()
         await self.go_on.wait()
         self.records.append({"kind": kind, **fields})
