@@ -16,6 +16,8 @@ Kind = Literal["profiles", "policies"]
 
 BASE = "base"
 SUFFIX = ".yaml"
+TESTS = ".tests.csv"
+"""Tables of expectations, which lie beside policies and are none themselves."""
 SUFFIXES: Mapping[Kind, str] = {"profiles": SUFFIX, "policies": ".csv"}
 
 
@@ -30,8 +32,10 @@ def layers() -> tuple[str, ...]:
 
 
 def file_names(kind: Kind) -> tuple[str, ...]:
-    """Return the names of all shipped files of one kind."""
-    return tuple(sorted(path.name for path in _directory(kind).iterdir() if path.suffix == SUFFIXES[kind]))
+    """Return the names of all shipped files of one kind, those in a folder as `regulated/duties.csv`; tests of policies are none."""
+    root = _directory(kind)
+    found = (path for path in root.rglob(f"*{SUFFIXES[kind]}") if not path.name.endswith(TESTS))
+    return tuple(sorted(path.relative_to(root).as_posix() for path in found))
 
 
 def shipped_file(kind: Kind, name: str) -> Path:

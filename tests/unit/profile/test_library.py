@@ -83,5 +83,7 @@ def test_shipped_policies_are_csv_files():
 
 @pytest.mark.parametrize("name", ["sed.csv", "../profiles/base.yaml", "", "README.md"])
 def test_what_is_not_shipped_is_one_sentence(name):
-    with pytest.raises(ProfileError, match=r"is not among the shipped policies, .*choose one of demo\.csv, seed\.csv"):
+    with pytest.raises(
+        ProfileError, match=r"is not among the shipped policies, .*choose one of demo\.csv, regulated/duties.csv, "
+    ):
         shipped_file("policies", name)
