@@ -38,11 +38,11 @@ class _Authorities:
 class Certificates:
     """Turns certificates into principals. Raises `IdentityError` when issuers or deny-list cannot be used at the start."""
 
-    def __init__(self, settings: CertificateSettings) -> None:
+    def __init__(self, settings: CertificateSettings, issuer_watch: Watch | None = None) -> None:
         self._site = settings.site
         issuer_files = settings.issuer_files
         self._authorities = Watched(
-            "certificates", Watch(issuer_files), lambda: _Authorities(tuple(_issuers(issuer_files)))
+            "certificates", issuer_watch or Watch(issuer_files), lambda: _Authorities(tuple(_issuers(issuer_files)))
         )
         deny_list = settings.denied_serials_file
         self._denied = Watched("certificates", Watch([deny_list], interval_seconds=0), lambda: denied.read(deny_list))
@@ -61,9 +61,9 @@ class Certificates:
         proved = self._proved(origin.certificates[0])
         if not proved.begins <= now <= proved.ends:
             raise CredentialError("the certificate, or its authority's, is not valid now")
-        if deny_list.names(proved.serial, proved.fingerprint):
+        if proved.serial in deny_list:
             raise CredentialError("the certificate is on the deny-list")
-        return Principal(proved.principal, "mtls", proved.fingerprint, strength=Strength.CERTIFICATE)
+        return Principal(proved.principal, "mtls", f"{proved.serial:x}", strength=Strength.CERTIFICATE)
 
     def _proved(self, escaped: bytes) -> Leaf:
         authorities = self._authorities.current()

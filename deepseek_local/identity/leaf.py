@@ -13,8 +13,7 @@ from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from deepseek_local.access import CANARY, PRINCIPAL
@@ -32,8 +31,6 @@ class Leaf:
 
     principal: str
     serial: int
-    fingerprint: str
-    """`sha256:` and 64 hex digits, over the DER; nginx's own `$ssl_client_fingerprint` is a SHA-1."""
     begins: datetime
     """The later of its own begin and its authority's."""
     ends: datetime
@@ -48,15 +45,17 @@ def verify(escaped: bytes, issuers: Sequence[x509.Certificate], site: str) -> Le
         (certificate,) = x509.load_pem_x509_certificates(unquote_to_bytes(escaped))
         issuer = _issuer(certificate, issuers)
         extensions = certificate.extensions
-        _check_purpose(extensions)
+        _check_form(certificate.serial_number, extensions)
         return Leaf(
             _principal(extensions, site),
             certificate.serial_number,
-            f"sha256:{certificate.fingerprint(hashes.SHA256()).hex()}",
             max(certificate.not_valid_before_utc, issuer.not_valid_before_utc),
             min(certificate.not_valid_after_utc, issuer.not_valid_after_utc),
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except CredentialError:
+        raise
+    # The bytes may be hostile and the parser is not ours: whatever it raises (InvalidVersion is no ValueError), nothing is proved.
+    except Exception as error:
         raise CredentialError("the certificate cannot be read") from error
 
 
@@ -72,7 +71,9 @@ def _issuer(certificate: x509.Certificate, issuers: Sequence[x509.Certificate]) 
     raise CredentialError("the certificate is not signed by an authority that counts here")
 
 
-def _check_purpose(extensions: x509.Extensions) -> None:
+def _check_form(serial: int, extensions: x509.Extensions) -> None:
+    if serial <= 0:
+        raise CredentialError("the certificate has no serial number by which it could be denied")
     if any(known.critical and isinstance(known.value, x509.UnrecognizedExtension) for known in extensions):
         raise CredentialError("the certificate has a condition that is not understood")
     try:
