@@ -33,6 +33,18 @@ def test_creating_and_revoking_a_token_is_on_record(home, sequencer, capsys):
     assert not any(secret in segment.read_text() for segment in sequencer.segments())
 
 
+def test_rotating_a_token_says_which_one_follows_which(home, sequencer):
+    sequencer.start()
+    run(["token", "create", "u:demo", "--role", "operator", "--tenant", "research"])
+    (first,) = store.read(home / "tokens.json")
+    assert run(["token", "rotate", first.kid]) == ExitCode.OK
+    _, second = store.read(home / "tokens.json")
+    created, rotated = [record for record in sequencer.records() if record["kind"] == "admin"]
+    rights = {"principal": "u:demo", "roles": ["operator"], "tenant": "research"}
+    assert created["attr"] == {"kid": first.kid, **rights}
+    assert (rotated["act"], rotated["attr"]) == ("token_rotate", {"kid": second.kid, "replaces": first.kid, **rights})
+
+
 def test_a_token_whose_record_is_not_taken_is_never_shown(home, sequencer, capsys):
     sequencer.start()
     sequencer.end(signal.SIGKILL)  # what it leaves is the socket of a deployment that runs or will

@@ -1,6 +1,7 @@
 """`deepseek-local token`: the token is shown once on stdout, all talk goes to stderr, and no list knows a secret."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from deepseek_local.cli.main import run
 from deepseek_local.errors import ExitCode
 from deepseek_local.identity import keys, store, tokens
+from deepseek_local.identity.use import TokenUse
 
 
 @pytest.fixture
@@ -84,3 +86,52 @@ def test_an_unknown_identifier_is_refused(capsys: pytest.CaptureFixture[str]):
     run(["token", "create", "u:demo"])
     assert run(["token", "revoke", "000000000000"]) == ExitCode.PREFLIGHT_REFUSED
     assert "has no token '000000000000'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("home")
+def test_a_token_carries_no_role_that_its_owner_does_not_have(capsys: pytest.CaptureFixture[str]):
+    assert run(["token", "create", "u:demo", "--role", "admin"]) == ExitCode.PREFLIGHT_REFUSED
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "u:demo does not have the role admin (it has: " in output.err
+
+
+def test_a_token_may_carry_less_than_its_owner_has(home: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(["token", "create", "u:demo", "--role", "operator", "--tenant", "research"]) == ExitCode.OK
+    (entry,) = store.read(home / "tokens.json")
+    assert (entry.roles, entry.tenant) == (("operator",), "research")
+    capsys.readouterr()
+    run(["token", "list"])
+    assert "operator" in (line := capsys.readouterr().out.splitlines()[-1])
+    assert "research" in line
+
+
+@pytest.mark.usefixtures("home")
+def test_where_the_policy_cannot_be_read_nobody_gets_a_token_with_roles(capsys: pytest.CaptureFixture[str]):
+    assert (
+        run(["token", "create", "u:alice", "--role", "operator", "--profile", "a100x1"]) == ExitCode.PREFLIGHT_REFUSED
+    )
+    assert "users.csv" in capsys.readouterr().err
+
+
+def test_rotate_prints_the_new_token_alone_and_says_until_when_the_old_one_counts(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    run(["token", "create", "u:demo", "--expires", "90d"])
+    kid = capsys.readouterr().out.strip()[4:16]
+    assert run(["token", "rotate", kid, "--overlap", "2h"]) == ExitCode.OK
+    output = capsys.readouterr()
+    old, new = store.read(home / "tokens.json")
+    assert tokens.keyed_hash(keys.read(home / "tokens.key"), output.out.strip()) == new.hash
+    assert old.expires is not None
+    assert f"Token {kid} is valid until {old.expires:%Y-%m-%dT%H:%M:%SZ}." in output.err
+    assert (old.expires - new.created).total_seconds() == 7200
+
+
+def test_the_list_shows_the_last_use(home: Path, capsys: pytest.CaptureFixture[str]):
+    run(["token", "create", "u:demo"])
+    kid = capsys.readouterr().out.strip()[4:16]
+    TokenUse(home / "tokens.used").note(kid, datetime(2026, 11, 24, 7, 0, tzinfo=UTC))
+    run(["token", "list", "--format", "json"])
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert entry["last_use"] == "2026-11-24T07:00:00Z"

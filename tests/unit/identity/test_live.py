@@ -11,6 +11,7 @@ from deepseek_local.errors import IdentityError
 from deepseek_local.files import Watch
 from deepseek_local.identity import keys, store, tokens
 from deepseek_local.identity.live import LiveTokens
+from deepseek_local.identity.use import TokenUse, last_use
 
 NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 
@@ -131,3 +132,22 @@ def test_a_start_with_an_unusable_store_is_refused(deployment: Deployment):
     deployment.path.chmod(0o644)
     with pytest.raises(IdentityError, match="chmod 600"):
         deployment.live()
+
+
+def test_the_use_of_a_token_in_the_store_is_noted(deployment: Deployment, tmp_path: Path):
+    text = deployment.create()
+    internal = {"u:demo": tokens.keyed_hash(deployment.key, deployment.local)}
+    live = LiveTokens(deployment.path, deployment.key, internal, use=TokenUse(tmp_path / "used"))
+    live.identify(tokens.mint()[1], NOW)
+    live.identify(text[:-1] + ("A" if text[-1] != "A" else "B"), NOW)
+    live.identify(deployment.local, NOW)
+    assert not (tmp_path / "used").exists()
+    live.identify(text, NOW)
+    assert last_use(tmp_path / "used", text[4:16]) == NOW
+
+
+def test_roles_and_tenant_of_a_token_are_the_principals(deployment: Deployment):
+    _, text = store.create(deployment.path, deployment.key_file, "u:alice", NOW, roles=("operator",), tenant="research")
+    principal = deployment.live().identify(text, NOW)
+    assert principal is not None
+    assert (principal.roles, principal.tenant) == (frozenset(("operator",)), "research")

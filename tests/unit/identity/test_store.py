@@ -169,3 +169,66 @@ def test_a_key_that_is_open_short_or_missing_is_refused(key_file: Path):
     key_file.chmod(0o600)
     with pytest.raises(IdentityError, match="does not have 32 bytes"):
         keys.read(key_file)
+
+
+def test_a_token_keeps_its_roles_and_its_tenant(path: Path, key_file: Path):
+    entry, _ = store.create(
+        path, key_file, "u:alice", NOW, roles=("operator", "analyst", "operator"), tenant="research"
+    )
+    assert (entry.roles, entry.tenant) == (("analyst", "operator"), "research")
+    plain, _ = store.create(path, key_file, "u:bob", NOW)
+    assert (plain.roles, plain.tenant) == (None, None)
+    assert store.read(path) == (entry, plain)
+
+
+@pytest.mark.parametrize("tenant", ["", "Research", "a b", "a\n"])
+def test_a_name_that_is_no_tenant_gets_no_token(path: Path, key_file: Path, tenant: str):
+    with pytest.raises(IdentityError, match="is no tenant"):
+        store.create(path, key_file, "u:alice", NOW, tenant=tenant)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("fields", [{"roles": []}, {"roles": ["Admin"]}, {"roles": "admin"}, {"tenant": "A"}])
+def test_odd_roles_and_tenants_are_refused(path: Path, fields: dict[str, object]):
+    path.write_text(json.dumps({"version": 1, "tokens": [{**ENTRY, **fields}]}))
+    path.chmod(0o600)
+    with pytest.raises(IdentityError, match="cannot be understood"):
+        store.read(path)
+
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_rotated_token_passes_its_rights_on_and_ends_after_the_overlap(path: Path, key_file: Path):
+    first, _ = store.create(path, key_file, "u:alice", NOW, NOW + 10 * HOUR, roles=("operator",), tenant="research")
+    old, new, text = store.rotate(path, key_file, first.kid, NOW + 4 * HOUR, overlap=HOUR)
+    assert (new.principal, new.roles, new.tenant) == (old.principal, old.roles, old.tenant)
+    assert (old.kid, old.expires) == (first.kid, NOW + 5 * HOUR)
+    assert (new.created, new.expires) == (NOW + 4 * HOUR, NOW + 14 * HOUR)
+    assert tokens.keyed_hash(keys.read(key_file), text) == new.hash
+    assert store.read(path) == (old, new)
+
+
+def test_a_token_without_end_is_followed_by_one_unless_an_end_is_named(path: Path, key_file: Path):
+    first, _ = store.create(path, key_file, "u:alice", NOW)
+    old, second, _ = store.rotate(path, key_file, first.kid, NOW, overlap=HOUR)
+    assert (old.expires, second.expires) == (NOW + HOUR, None)
+    _, third, _ = store.rotate(path, key_file, second.kid, NOW, overlap=HOUR, expires=NOW + 3 * HOUR)
+    assert third.expires == NOW + 3 * HOUR
+
+
+def test_an_overlap_makes_no_token_live_longer(path: Path, key_file: Path):
+    first, _ = store.create(path, key_file, "u:alice", NOW, NOW + HOUR)
+    old, _, _ = store.rotate(path, key_file, first.kid, NOW, overlap=9 * HOUR)
+    assert old.expires == NOW + HOUR
+
+
+@pytest.mark.parametrize("state", ["revoked", "expired"])
+def test_a_token_that_is_over_has_nothing_to_pass_on(path: Path, key_file: Path, state: str):
+    first, _ = store.create(path, key_file, "u:alice", NOW, NOW + HOUR)
+    if state == "revoked":
+        store.revoke(path, first.kid, NOW)
+    before = path.read_bytes()
+    with pytest.raises(IdentityError, match=f"is {state}, so it has no rights to pass on"):
+        store.rotate(path, key_file, first.kid, NOW + HOUR, overlap=HOUR)
+    assert path.read_bytes() == before
