@@ -3,7 +3,7 @@
 import grp
 from collections.abc import Iterator
 
-from deepseek_local.access import CANARY, Access
+from deepseek_local.access import CANARY, Access, Principal
 from deepseek_local.doctor.finding import Finding, error, warning
 from deepseek_local.errors import IdentityError, PolicyError
 from deepseek_local.identity import keys, store
@@ -26,18 +26,19 @@ def policy(plan: Plan) -> Iterator[Finding]:
     if missing:
         return
     try:
-        loaded = enforcer.load(files)
+        loaded = enforcer.load(files, plan.profile.gateway.administrators)
     except PolicyError as reason:
         for problem in reason.problems:
             yield error("policy.unusable", str(problem))
         return
-    if not loaded.decide(CANARY, _route("POST", CHAT)).allowed:
+    canary = Principal(CANARY, "canary", "")
+    if not loaded.may(canary, _route("POST", CHAT)):
         yield error(
             "policy.canary-refused",
             f"the policy does not let {CANARY} ask the golden question",
             f"add the two lines `p, canary, inference_chat, execute` and `g, {CANARY}, canary`",
         )
-    if loaded.decide(CANARY, _route("GET", FORBIDDEN)).allowed:
+    if loaded.may(canary, _route("GET", FORBIDDEN)):
         yield error(
             "policy.canary-allowed",
             f"the policy lets {CANARY} read {FORBIDDEN}, which is how refusals are tested",

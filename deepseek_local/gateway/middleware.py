@@ -37,7 +37,7 @@ class PolicyMiddleware:
         chosen = settings.load(os.environ)
         self._app = app
         self._limits = chosen.limits
-        self._policy = LivePolicy(chosen.policy_files)
+        self._policy = LivePolicy(chosen.policy_files, chosen.administrators)
         self._authenticator = Authenticator(chosen)
         self._digest_key = keys.read(chosen.digest_key_file)
         self._draining = Watch([chosen.drain_file])
@@ -94,7 +94,7 @@ class PolicyMiddleware:
             request.body = await body.read(receive, scope["headers"], self._limits)
         if access.body is Body.JSON:
             request.document = documents.parse(request.body or b"")
-        request.verdict = self._policy.current().decide(request.principal.name, access)
+        request.verdict = self._policy.current().decide(request.principal, access, {})
         if not request.verdict.allowed:
             raise RefusedError(refusal.FORBIDDEN)
 

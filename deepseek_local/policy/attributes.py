@@ -61,7 +61,7 @@ def is_known(name: str, attributes: Attributes) -> bool:
         return False
     if name == "ip":
         return address(str(value)) is not None
-    return name not in {"hour", "weekday", "auth_strength"} or remedy(name, value) is None
+    return remedy(name, value) is None
 
 
 @lru_cache(maxsize=4096)

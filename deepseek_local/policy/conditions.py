@@ -49,6 +49,10 @@ class Condition:
     """The attributes that it names; without one of them it has no answer."""
     _test: Test
 
+    def has_answer(self, attributes: Attributes) -> bool:
+        """Whether the request has every attribute that it names."""
+        return all(is_known(name, attributes) for name in self.names)
+
     def lacking(self, attributes: Attributes) -> frozenset[str]:
         """Return which of its attributes the request lacks."""
         return frozenset(name for name in self.names if not is_known(name, attributes))
@@ -78,7 +82,7 @@ def _parsed(text: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        column = min(max(error.offset or 1, 1), len(text))
+        column = min(error.offset or len(text), len(text))
         raise ConditionError(
             f"cannot be read as an expression ({error.msg}); check quotes and brackets", column
         ) from error

@@ -1,91 +1,79 @@
 """
-The lines of all files as one policy: who reaches which role, and what cannot be meant.
+Who reaches which role, and for which tenant.
 
-A principal reaches the roles of its `g` lines and, through them, the roles that those roles have.
+A principal reaches the roles of its `g` lines and, through them, the roles that those roles have. A line with a tenant counts only for
+that tenant; one without counts for every tenant, and for requests that name none.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterable, Mapping, Sequence
 
-from deepseek_local.access import PRINCIPAL
-from deepseek_local.errors import Problem
-from deepseek_local.policy.rules import Grant, Membership
+from deepseek_local.access import Principal
+from deepseek_local.policy.rules import Membership
 
-MAXIMUM_DEPTH = 5
-"""Roles in a row; casbin itself stops, without a word, after ten."""
+Links = Mapping[str, set[str]]
+"""Every member with what it belongs to directly."""
 
 
-def reach(memberships: Sequence[Membership]) -> dict[str, frozenset[str]]:
-    """Return every principal with the roles it reaches. The memberships must be free of cycles."""
-    parents = _parents(memberships)
-    return {member: frozenset(_above(member, parents)) for member in parents if PRINCIPAL.fullmatch(member)}
+class Members:
+    """The `g` lines of a policy."""
+
+    def __init__(self, memberships: Sequence[Membership], extra: Sequence[Membership] = ()) -> None:
+        self._memberships = tuple(memberships)
+        lines = (*memberships, *extra)
+        tenants = {line.tenant for line in lines}
+        self._links = {
+            tenant: links((line.member, line.role) for line in lines if line.tenant == tenant) for tenant in tenants
+        }
+        # More lines say something about a principal's tenant only where these say nothing: they must take nothing away.
+        self._tenants = {**_tenants(extra), **_tenants(memberships)}
+
+    def with_more(self, extra: Sequence[Membership]) -> "Members":
+        """Return these lines and some more."""
+        return Members(self._memberships, extra)
+
+    def tenant(self, principal: Principal) -> str | None:
+        """Return the tenant for which the principal asks: its credential's, else the only one that its lines name."""
+        if principal.tenant is not None:
+            return principal.tenant
+        named = self._tenants.get(principal.name, set())
+        return next(iter(named)) if len(named) == 1 else None
+
+    def domain(self, tenant: str | None) -> str:
+        """Return the tenant as casbin's domain: empty for none, and for one that no line names."""
+        return tenant if tenant is not None and tenant in self._links else ""
+
+    def reached(self, member: str, tenant: str | None) -> frozenset[str]:
+        """Return all roles of a principal, or of a role, for a tenant."""
+        return above(member, self._links.get(None, {}), self._links.get(tenant, {}))
+
+    def carried(self, principal: Principal, tenant: str | None) -> frozenset[str]:
+        """Return the roles whose rules may allow something: those that the credential carries, with the roles that they have."""
+        reached = self.reached(principal.name, tenant)
+        if principal.roles is None:
+            return reached
+        named = reached & principal.roles
+        return named.union(*(self.reached(role, tenant) for role in named))
 
 
-def mistakes(grants: Sequence[Grant], memberships: Sequence[Membership], files: Sequence[str]) -> Iterator[Problem]:
-    """Find what is wrong with the files together; each of their lines is fine by itself."""
-    if not grants:
-        yield Problem(
-            "policy is empty: casbin would allow everything to an empty subject; add a `p` line", ", ".join(files)
-        )
-    yield from _duplicates(grants)
-    yield from _duplicates(memberships)
-    yield from _unknown_names(grants, memberships)
-    yield from _chains(memberships)
-
-
-def _parents(memberships: Sequence[Membership]) -> dict[str, set[str]]:
-    parents: dict[str, set[str]] = {}
-    for membership in memberships:
-        parents.setdefault(membership.member, set()).add(membership.role)
-    return parents
-
-
-def _above(member: str, parents: Mapping[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    open_roles = list(parents.get(member, ()))
-    while open_roles:
-        role = open_roles.pop()
-        if role not in found:
-            found.add(role)
-            open_roles.extend(parents.get(role, ()))
+def links(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Collect pairs of a member and what it belongs to."""
+    found: dict[str, set[str]] = {}
+    for member, group in pairs:
+        found.setdefault(member, set()).add(group)
     return found
 
 
-def _duplicates(lines: Sequence[Grant] | Sequence[Membership]) -> Iterator[Problem]:
-    first: dict[str, Grant | Membership] = {}
-    for line in lines:
-        earlier = first.setdefault(str(line), line)
-        if earlier is not line:
-            yield Problem(f"{line} is already said at {earlier.file}:{earlier.line}; remove one", line.file, line.line)
+def above(member: str, *sources: Links) -> frozenset[str]:
+    """Return everything that a member belongs to by the links, directly or through others."""
+    found: set[str] = set()
+    ahead = [member]
+    while ahead:
+        name = ahead.pop()
+        new = set[str]().union(*(source.get(name, ()) for source in sources)) - found
+        found |= new
+        ahead += new
+    return frozenset(found)
 
 
-def _unknown_names(grants: Sequence[Grant], memberships: Sequence[Membership]) -> Iterator[Problem]:
-    with_rules = {grant.role for grant in grants}
-    with_roles = {membership.member for membership in memberships}
-    roles = with_rules | {membership.role for membership in memberships}
-    for line in memberships:
-        if line.role not in with_rules | with_roles:
-            yield Problem(
-                f"role {line.role!r} has no rule; add a `p` line for it or mend its name", line.file, line.line
-            )
-        if line.member not in roles and not PRINCIPAL.fullmatch(line.member):
-            message = f"user {line.member!r} has no namespace; write `u:{line.member}` for a person, `s:{line.member}` for a service"
-            yield Problem(message, line.file, line.line)
-
-
-def _chains(memberships: Sequence[Membership]) -> Iterator[Problem]:
-    parents = _parents(memberships)
-    try:
-        order = tuple(TopologicalSorter(parents).static_order())
-    except CycleError as error:
-        cycle = tuple(reversed(error.args[1]))
-        line = next(line for line in memberships if (line.member, line.role) == cycle[:2])
-        yield Problem(f"roles go in a circle: {' → '.join(cycle)}; remove one of these lines", line.file, line.line)
-        return
-    depth: dict[str, int] = {}
-    for name in order:
-        depth[name] = 1 + max((depth[parent] for parent in parents.get(name, ())), default=-1)
-    for line in memberships:
-        if depth[line.member] == MAXIMUM_DEPTH + 1:
-            message = f"{line.member!r} reaches a role only through {depth[line.member]} lines, at most {MAXIMUM_DEPTH}; shorten the chain"
-            yield Problem(message, line.file, line.line)
+def _tenants(memberships: Sequence[Membership]) -> dict[str, set[str]]:
+    return links((line.member, line.tenant) for line in memberships if line.tenant is not None)

@@ -13,7 +13,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from deepseek_local.access import PRINCIPAL
 from deepseek_local.errors import Problem
@@ -201,7 +201,7 @@ def _mistakes_of_a_grant(
         yield f"resource {resource!r} is no name such as `inference_chat` or `inference_*`"
     if action not in ACTIONS:
         yield f"action {action!r} is unknown; write one of {', '.join(ACTIONS)}"
-    if effect not in {"allow", "deny"}:
+    if effect not in get_args(Effect):
         yield f"effect {effect!r} is unknown; write allow or deny"
 
 
@@ -212,7 +212,8 @@ def _mistakes_of_a_condition(line: str, fields: Sequence[str], file: str, number
     except ConditionError as error:
         # A condition with doubled quotes does not stand in the line as it is read: then only the line is told.
         begin = line.find(text, sum(map(len, line.split(",", 4)[:4])))
-        hint = f"; an effect is the fifth field: `, , {text}`" if text in {"allow", "deny"} else ""
+        hint = f"; an effect is the fifth field: `, , {text}`" if text in get_args(Effect) else ""
+        hint += '; a condition with commas stands in double quotes, `"hours(8, 20)"`' if fields[4:] else ""
         column = begin + error.column if begin >= 0 else None
         yield Problem(f"condition: {error}{hint}", file, number, column)
 

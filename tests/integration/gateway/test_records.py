@@ -73,7 +73,7 @@ def test_the_decision_says_who_what_and_why(door: Door):
         "attr": {"model": "m", "n": 2, "stream": False, "max_tokens": 9},
         "dec": "allow",
         "rule": "p:operator/inference_*/execute",
-        "pol": load(door.settings().policy_files).digest,
+        "pol": load(door.settings().policy_files, door.settings().administrators).digest,
         "prompt": {"hmac": f"k1:{digest}", "bytes": len(body)},
     }
 

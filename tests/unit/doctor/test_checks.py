@@ -116,7 +116,9 @@ def test_a_policy_without_the_canary_names_the_two_lines(plan, home: Path) -> No
 
 
 def test_a_policy_that_opens_everything_to_the_canary_is_found(plan, home: Path) -> None:
-    chosen = plan(policy(home, "p, admin, *, *\ng, s:canary, admin\ng, u:demo, admin\n"))
+    chosen = plan(
+        policy(home, "p, reader, *, read\np, reader, inference_*, *\ng, s:canary, reader\ng, u:demo, reader\n")
+    )
     assert ids(access.policy(chosen)) == ["policy.canary-allowed"]
 
 
