@@ -128,7 +128,7 @@ def settings(profile: Profile, places: Places, internal_tokens: Mapping[str, str
         limits=gateway.limits,
         role_limits=gateway.role_limits,
         quotas=gateway.quotas,
-        ledger=_ledger(profile, places),
+        ledger=ledger_settings(profile, places),
         salt_key_file=places.salt_key,
         served_models=(profile.model.served_name,),
         max_model_len=profile.engine.max_model_len,
@@ -154,7 +154,8 @@ def _jwt(profile: Profile, places: Places) -> JWTSettings | None:
     return JWTSettings(keys_file=places.home / chosen.keys, issuer=chosen.issuer, audience=chosen.audience)
 
 
-def _ledger(profile: Profile, places: Places) -> LedgerSettings:
+def ledger_settings(profile: Profile, places: Places) -> LedgerSettings:
+    """Resolve where quotas are counted; the command line looks there too."""
     chosen = profile.gateway.ledger
     return LedgerSettings(
         kind=chosen.kind,

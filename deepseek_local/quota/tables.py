@@ -118,7 +118,8 @@ def renew(database: sqlite3.Connection, running: Sequence[Receipt], now: float) 
 def show(database: sqlite3.Connection, now: float) -> tuple[Entry, ...]:
     """Return what is used now."""
     counted = database.execute(
-        "SELECT scope, kind, used, ends FROM counters WHERE starts <= ? AND ends > ? ORDER BY scope, kind", (now, now)
+        "SELECT scope, kind, used, ends FROM counters WHERE starts <= ? AND ends > ? AND used > 0 ORDER BY scope, kind",
+        (now, now),
     )
     running = database.execute(
         "SELECT scope, count(*) FROM leases WHERE until > ? AND until <= ? GROUP BY scope", (now, now + LEASE_SECONDS)

@@ -1,5 +1,7 @@
 """The addresses that the profile takes, and what becomes of them."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 from redis.asyncio import SSLConnection, UnixDomainSocketConnection
@@ -12,7 +14,7 @@ from deepseek_local.quota import redis_client
 
 
 def pool(url: str | None):
-    settings = LedgerSettings(kind=LedgerKind.REDIS, file="/x", url=url, password_file=None, timeout_seconds=1.5)
+    settings = LedgerSettings(kind=LedgerKind.REDIS, file=Path("/x"), url=url, password_file=None, timeout_seconds=1.5)
     return redis_client.connect(settings).connection_pool
 
 
