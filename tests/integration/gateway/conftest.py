@@ -28,7 +28,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from deepseek_local.engine.request_heads import LimitedProtocol
 from deepseek_local.gateway.middleware import PolicyMiddleware
 from deepseek_local.identity import keys, store, tokens
-from deepseek_local.profile.front_door import LedgerKind, Limits
+from deepseek_local.profile.front_door import Bans, LedgerKind, Limits
 from deepseek_local.profile.handover import GATEWAY_VARIABLE, GatewaySettings, LedgerSettings
 from deepseek_local.profile.library import shipped_file
 from tests.integration.gateway.stub_engine import Seen, StubEngine
@@ -119,8 +119,8 @@ class Door:
         keys.ensure(directory / "salt.key")
         self.canary = tokens.mint()[1]
         self.root, self.olga, self.ann = (self.create(name) for name in ("u:root", "u:olga", "u:ann"))
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listener.getsockname()[1]
+        self.listeners = [socket.create_server(("127.0.0.1", 0))]
+        self.port: int = self.listeners[0].getsockname()[1]
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=20)
 
     def create(self, principal: str, expires: datetime | None = None) -> str:
@@ -150,6 +150,8 @@ class Door:
             audit_timeout_seconds=0.5,
             digest_key_file=self.directory / "digest.key",
             drain_file=self.drain_file,
+            # All tests come from one address, and many of them are meant to be refused.
+            bans=Bans(failures=100_000, seconds=1),
             limits=Limits(body_bytes=BODY_BYTES, body_timeout_seconds=0.5),
         )
 
@@ -171,7 +173,7 @@ class Door:
                 self.app(), http=PARSERS[self.http], ws="websockets-sansio", log_level="critical", timeout_keep_alive=30
             )
         )
-        thread = threading.Thread(target=server.run, args=([self.listener],))
+        thread = threading.Thread(target=server.run, args=(self.listeners,))
         thread.start()
         try:
             wait_until(lambda: server.started, "uvicorn has started")
@@ -181,7 +183,8 @@ class Door:
             server.should_exit = True
             thread.join()
             self.sequencer.stop()
-            self.listener.close()
+            for listener in self.listeners:
+                listener.close()
 
     def ask(
         self, token: str | None, method: str = "POST", path: str = "/v1/chat/completions", **arguments: Any

@@ -1,0 +1,154 @@
+"""A real nginx of the test's own user, in front of the Unix socket of a real front door."""
+
+import os
+import pwd
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import httpx
+from certificates import SITE, Authority, Identity
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from deepseek_local.identity import keys
+from deepseek_local.profile.front_door import Bans
+from deepseek_local.profile.handover import CertificateSettings, GatewaySettings
+from tests.integration.gateway.conftest import Door, wait_until
+
+PROGRAM = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+CONFIGURATION = """\
+daemon off;
+master_process off;
+user {user};
+pid {place}/nginx.pid;
+error_log {place}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {place}/body;
+    proxy_temp_path {place}/proxy;
+    fastcgi_temp_path {place}/fastcgi;
+    scgi_temp_path {place}/scgi;
+    uwsgi_temp_path {place}/uwsgi;
+    ssl_protocols TLSv1.3;
+    ssl_session_cache off;
+    ssl_session_tickets off;
+    ssl_certificate {place}/server.pem;
+    ssl_certificate_key {place}/server.key;
+    ssl_client_certificate {place}/clients.pem;
+    proxy_set_header Host front-door;
+    proxy_set_header X-DS-Proxy {key};
+    proxy_set_header X-DS-Client-IP $remote_addr;
+    proxy_set_header X-DS-Client-Cert $ssl_client_escaped_cert;
+    server {{
+        listen 127.0.0.1:{strict} ssl;
+        ssl_verify_client optional;
+        location / {{ proxy_pass http://unix:{front}; }}
+    }}
+    server {{
+        listen 127.0.0.1:{careless} ssl;
+        ssl_verify_client optional_no_ca;
+        location / {{ proxy_pass http://unix:{front}; }}
+    }}
+}}
+"""
+
+
+class ProxiedDoor(Door):
+    """A front door on a Unix socket behind nginx, and, as no deployment has it, on TCP beside it."""
+
+    def __init__(self, directory: Path, http: str) -> None:
+        super().__init__(directory, http)
+        self.front = directory / "front.sock"
+        unix = socket.socket(socket.AF_UNIX)
+        unix.bind(str(self.front))
+        self.listeners.append(unix)
+        self.clients, self.servers = Authority(now=datetime.now(UTC)), Authority("servers", datetime.now(UTC))
+        self.denied = directory / "denied-serials.txt"
+        self.proxy_key = keys.ensure(directory / "proxy.key")
+        (directory / "clients.pem").write_bytes(self.clients.pem)
+        (directory / "servers.pem").write_bytes(self.servers.pem)
+        self.strict, self.careless = _free_ports(2)
+
+    def settings(self) -> GatewaySettings:
+        certificates = CertificateSettings(
+            site=SITE, issuer_files=(self.directory / "clients.pem",), denied_serials_file=self.denied
+        )
+        more: dict[str, Any] = {
+            "certificates": certificates,
+            "proxy_key_file": self.directory / "proxy.key",
+            "bans": Bans(failures=20, seconds=60),
+        }
+        return super().settings().model_copy(update=more)
+
+    @contextmanager
+    def proxied(self) -> Iterator[None]:
+        assert PROGRAM is not None
+        address = x509.IPAddress(ip_address("127.0.0.1"))
+        server = self.servers.issue(address, usage=(ExtendedKeyUsageOID.SERVER_AUTH,))
+        (self.directory / "server.pem").write_bytes(server.pem)
+        (self.directory / "server.key").write_bytes(server.key_pem)
+        file = self.directory / "nginx.conf"
+        file.write_text(
+            CONFIGURATION.format(
+                user=pwd.getpwuid(os.getuid()).pw_name,
+                place=self.directory,
+                key=self.proxy_key.hex(),
+                front=self.front,
+                strict=self.strict,
+                careless=self.careless,
+            )
+        )
+        error_log = self.directory / "error.log"
+        process = subprocess.Popen([PROGRAM, "-c", str(file), "-e", str(error_log)], stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: _listens(self.careless) and process.poll() is None, "nginx listens")
+            yield
+        finally:
+            process.terminate()
+            process.wait(10)
+
+    @contextmanager
+    def through(
+        self, identity: Identity | None = None, address: str = "127.0.0.1", port: int | None = None
+    ) -> Iterator[httpx.Client]:
+        """Come to nginx, from an address of this host, with a client certificate or without."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_verify_locations(self.directory / "servers.pem")
+        if identity is not None:
+            chain = self.directory / f"{identity.serial}.pem"
+            chain.write_bytes(identity.pem + identity.key_pem)
+            context.load_cert_chain(chain)
+        transport = httpx.HTTPTransport(verify=context, local_address=address)
+        with httpx.Client(base_url=f"https://127.0.0.1:{port or self.strict}", transport=transport, timeout=20) as one:
+            yield one
+
+    @contextmanager
+    def direct(self) -> Iterator[httpx.Client]:
+        """Come to the Unix socket without nginx."""
+        transport = httpx.HTTPTransport(uds=str(self.front))
+        with httpx.Client(base_url="http://front-door", transport=transport, timeout=20) as one:
+            yield one
+
+
+def _free_ports(count: int) -> list[int]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports: list[int] = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
