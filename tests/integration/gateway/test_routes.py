@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
-from route_requests import content_of, path_of
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -13,6 +12,7 @@ from deepseek_local.access import Risk
 from deepseek_local.policy import routes
 from deepseek_local.policy.routes import Route
 from tests.integration.gateway.conftest import Door, wait_until
+from tests.support.route_requests import content_of, path_of
 
 pytestmark = pytest.mark.integration
 
