@@ -74,3 +74,81 @@ def test_cancelling_who_waits_neither_loses_nor_doubles_the_record():
         assert [record["kind"] for record in journal.records] == ["outcome"]
 
     asyncio.run(scenario())
+
+
+WORD = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
+DONE = b"data: [DONE]\n\n"
+STREAM = {**START, "headers": [(b"content-type", b"text/event-stream; charset=utf-8")]}
+JSON = {**START, "headers": [(b"content-type", b"application/json")]}
+
+
+def answered(start: dict[str, Any], parts: list[bytes], *, hides_usage: bool) -> tuple[list[bytes], dict[str, Any]]:
+    """Let the engine answer in these parts; return those that the client got, and the record."""
+
+    async def scenario() -> tuple[list[bytes], dict[str, Any]]:
+        journal = Journal()
+        journal.go_on.set()
+        got: list[dict[str, Any]] = []
+
+        async def send(message: dict[str, Any]) -> None:
+            # What ends the answer for a client must not be there before its record.
+            assert journal.records or not message.get("body", b"").endswith(DONE)
+            got.append(message)
+
+        async def engine(_scope: Any, _receive: Any, send_on: Any) -> None:
+            await send_on(start)
+            for part in parts:
+                await send_on({"type": "http.response.body", "body": part, "more_body": True})
+            await send_on({"type": "http.response.body", "body": b"", "more_body": False})
+
+        exchange = Exchange("id", Outcome("id", journal), Replay(b"{}", left), send, hides_usage=hides_usage)
+        await exchange.run(engine, {"type": "http"})
+        assert got[0]["type"] == "http.response.start"
+        assert got[-1].get("more_body") is False
+        return [message["body"] for message in got[1:-1]], journal.records[0]
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([WORD, WORD, USAGE, DONE], [WORD, WORD, DONE]),
+        ([WORD + WORD + USAGE + DONE], [WORD + WORD + DONE]),
+        ([WORD, USAGE + DONE], [WORD, DONE]),
+        ([WORD, USAGE[:9], USAGE[9:], DONE], [WORD, DONE]),
+        ([WORD[:9], WORD[9:], WORD, USAGE, DONE[:5], DONE[5:]], [WORD, WORD, DONE]),
+        ([USAGE, DONE], [DONE]),
+    ],
+)
+def test_usage_that_was_not_asked_for_is_counted_and_not_shown(parts: list[bytes], expected: list[bytes]):
+    got, record = answered(STREAM, parts, hides_usage=True)
+    assert got == expected
+    assert record["tokens"] == {"in": 3, "out": 4}
+    assert record["bytes"] == sum(map(len, expected))
+
+
+def test_usage_that_was_asked_for_is_shown():
+    got, record = answered(STREAM, [WORD, USAGE, DONE], hides_usage=False)
+    assert got == [WORD, USAGE, DONE]
+    assert record["tokens"] == {"in": 3, "out": 4}
+
+
+def test_an_answer_that_is_no_stream_is_never_touched():
+    answer = b'{"choices":[],"usage":{"prompt_tokens":3}}\n\n'
+    got, _ = answered(JSON, [answer], hides_usage=True)
+    assert got == [answer]
+
+
+def test_the_tokens_of_an_answer_are_known_when_its_record_is_under_way():
+    async def scenario() -> None:
+        journal = Journal()
+        journal.go_on.set()
+        outcome = Outcome("id", journal)
+        assert outcome.tokens is None
+        outcome.count(b'{"usage":{"prompt_tokens":3,"completion_tokens":4}}')
+        await outcome.settle(aborted=False)
+        assert outcome.tokens == {"in": 3, "out": 4}
+
+    asyncio.run(scenario())

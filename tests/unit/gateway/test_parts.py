@@ -51,6 +51,37 @@ def test_the_request_id_is_there_once_in_both_directions(names: list[bytes]):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *(b"authorization", b"proxy-authorization", b"x-api-key", b"cookie"),
+        *(b"x-vllm-priority", b"x-data-parallel-rank", b"x-session-id", b"endpoint-load-metrics-format"),
+        *(b"x-amzn-sagemaker-adapter-identifier", b"x-amzn-sagemaker-session-id", b"x-ds-proxy"),
+        *(b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect"),
+    ],
+)
+def test_what_only_we_may_say_does_not_reach_the_engine(name: bytes):
+    kept = headers.towards_engine([(name, b"1"), (b"accept", b"*/*")], b"ours")
+    assert kept == [(b"accept", b"*/*"), (b"x-request-id", b"ours")]
+
+
+def test_the_engine_is_told_the_length_of_the_body_that_it_gets():
+    theirs = [(b"content-length", b"7"), (b"content-type", b"application/json")]
+    kept = headers.towards_engine([*theirs, (b"transfer-encoding", b"chunked")], b"ours", 70)
+    assert kept == [theirs[1], (b"x-request-id", b"ours"), (b"content-length", b"70")]
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"br", b"identity, gzip"])
+def test_a_compressed_body_is_not_read(encoding: bytes):
+    with pytest.raises(RefusedError, match="encoded") as caught:
+        read(announced=(b"content-encoding", encoding))
+    assert caught.value.refusal.status == 415
+
+
+def test_a_body_that_says_it_is_not_encoded_is_read():
+    assert read(part(b"{}"), announced=(b"content-encoding", b"Identity")) == b"{}"
+
+
+@pytest.mark.parametrize(
     ("chunk", "counts"),
     [
         (b'{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}', {"in": 3, "out": 4}),
@@ -74,7 +105,23 @@ def test_the_request_id_is_there_once_in_both_directions(names: list[bytes]):
         (b'{"text":"\\"usage\\""}', None),
         (b"data: [DONE]\n\n", None),
         (b"", None),
-        (b'{"usage":{"prompt_tokens":3}}' + b" " * 65_536, None),
+        (b'{"usage":{"prompt_tokens":3}}' + b" " * usage.MAXIMUM_BYTES, None),
+        (
+            b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\ndata: [DONE]\n\n',
+            {"in": 3, "out": 4},
+        ),
+        (
+            b'{"usage":{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":8}}}',
+            {"in": 9, "out": 4, "cached": 8},
+        ),
+        (
+            b'{"usage":{"input_tokens":9,"output_tokens":4,"input_tokens_details":{"cached_tokens":0}}}',
+            {"in": 9, "out": 4, "cached": 0},
+        ),
+        (
+            b'{"usage":{"input_tokens":1,"output_tokens":4,"cache_read_input_tokens":8,"cache_creation_input_tokens":2}}',
+            {"in": 11, "out": 4, "cached": 8},
+        ),
     ],
 )
 def test_tokens_are_read_where_an_engine_tells_them(chunk: bytes, counts: dict[str, int] | None):
