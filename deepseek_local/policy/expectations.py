@@ -78,22 +78,30 @@ def failures(files: Sequence[Path], build: Build) -> tuple[Problem, ...]:
 
 def failures_of(path: Path, files: Sequence[Path], build: Build) -> tuple[Problem, ...]:
     """Run one table against the policy of the given files."""
-    try:
-        content = read_regular(path, MAXIMUM_BYTES + 1)
-        open_to_all = is_writable_by_all(path)
-    except OSError as error:
-        return (Problem(f"cannot be read ({error.strerror}); check its type, owner and mode", str(path)),)
-    if open_to_all:
-        return (Problem(f"can be changed by every user of this host; run: chmod o-w {path}", str(path)),)
-    table = parse(str(path), content)
+    table = read(path)
     if table.problems:
         return table.problems
     try:
         decide = build(files, table.memberships)
     except PolicyError as error:
-        message = f"cannot be run against {', '.join(file.name for file in files)} ({error.problems[0]}); mend that, or put the table beside the last file"
+        names = ", ".join(file.name for file in files)
+        message = (
+            f"cannot be run against {names} ({error.problems[0]}); mend that, or put the table beside the last file"
+        )
         return (Problem(message, str(path)),)
     return tuple(unmet(table, decide))
+
+
+def read(path: Path) -> Table:
+    """Read a table from its file; what keeps it from being read is among its problems."""
+    try:
+        content = read_regular(path, MAXIMUM_BYTES + 1)
+        open_to_all = is_writable_by_all(path)
+    except OSError as error:
+        return _refused(Problem(f"cannot be read ({error.strerror}); check its type, owner and mode", str(path)))
+    if open_to_all:
+        return _refused(Problem(f"can be changed by every user of this host; run: chmod o-w {path}", str(path)))
+    return parse(str(path), content)
 
 
 def unmet(table: Table, decide: Decide) -> Iterator[Problem]:

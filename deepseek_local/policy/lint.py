@@ -47,7 +47,7 @@ def findings(
         *_without_effect(grants, groups),
         *_never_true(grants),
         *_confusing(grants, memberships),
-        *_loose_groups(grants, bundles, groups),
+        *_groups_of_nothing(bundles),
     ]
     lines: list[Grant | Membership | Bundle] = [*grants, *memberships, *bundles]
     files = list(dict.fromkeys(line.file for line in lines))
@@ -55,10 +55,6 @@ def findings(
 
 
 def _about_nothing(grants: Sequence[Grant], groups: Groups) -> Iterator[Finding]:
-    if not any(grant.effect == "allow" for grant in grants):
-        yield _finding(
-            grants[0], "policy.only-denies", "no rule allows anything; add a `p` line without `deny`", "error"
-        )
     for grant in grants:
         known = resources.actions(grant.resource, groups)
         if not known:
@@ -132,13 +128,10 @@ def _confusing(grants: Sequence[Grant], memberships: Sequence[Membership]) -> It
             yield _finding(line, "policy.called-like-a-role", message, "warning")
 
 
-def _loose_groups(grants: Sequence[Grant], bundles: Sequence[Bundle], groups: Groups) -> Iterator[Finding]:
-    named = {grant.resource for grant in grants}
+def _groups_of_nothing(bundles: Sequence[Bundle]) -> Iterator[Finding]:
+    nested = {line.group for line in bundles}
     for line in bundles:
-        if not {line.group, *groups.get(line.group, ())} & named:
-            message = f"no rule is about the group {line.group!r}; add one, or remove the line"
-            yield _finding(line, "policy.unused-group", message, "warning")
-        if line.resource not in {bundle.group for bundle in bundles} and not resources.actions(line.resource, {}):
+        if line.resource not in nested and not resources.actions(line.resource, {}):
             message = f"resource {line.resource!r} is none of the catalogue; mend its name, or remove the line"
             yield _finding(line, "policy.unknown-resource", message, "warning")
 

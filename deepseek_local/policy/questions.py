@@ -26,7 +26,7 @@ class Question:
 
     def __str__(self) -> str:
         """Render on one line, as a table of expectations would write it."""
-        words = (f"{name}={_text(value)}" for name, value in self.attributes.items())
+        words = (f"{name}={written(value)}" for name, value in self.attributes.items())
         return f"{self.principal.name}, {self.request}, {' '.join(words)}".removesuffix(", ")
 
 
@@ -34,6 +34,11 @@ def ask(name: str, request: str, words: Iterable[str]) -> Question:
     """Read a question. Raises `ValueError` with what is wrong and what would be right."""
     given = _attributes(words)
     return Question(_principal(name, given), request, _access(request), given)
+
+
+def written(value: Attribute) -> str:
+    """Write the value of an attribute as it is read."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _principal(name: str, given: Mapping[str, Attribute]) -> Principal:
@@ -84,7 +89,3 @@ def _value(name: str, text: str) -> Attribute:
     if kind is int and not re.fullmatch(r"[0-9]{1,18}", text):
         raise ValueError(f"attribute {name} is a whole number, not {text!r}")
     return _BOOLEANS[text] if kind is bool else kind(text)
-
-
-def _text(value: Attribute) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

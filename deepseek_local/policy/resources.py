@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from deepseek_local.access import Risk
+from deepseek_local.policy.roles import above, links
 from deepseek_local.policy.routes import CATALOGUE
 from deepseek_local.policy.rules import ACTIONS, Bundle
 
@@ -70,18 +71,5 @@ def actions(pattern: str, groups: Mapping[str, frozenset[str]]) -> frozenset[str
 
 def groups(bundles: Iterable[Bundle]) -> dict[str, frozenset[str]]:
     """Return every resource that belongs to groups with all of them, through other groups too."""
-    above: dict[str, set[str]] = {}
-    for bundle in bundles:
-        above.setdefault(bundle.resource, set()).add(bundle.group)
-    return {resource: frozenset(_reached(resource, above)) for resource in above}
-
-
-def _reached(resource: str, above: Mapping[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = list(above.get(resource, ()))
-    while waiting:
-        group = waiting.pop()
-        if group not in found:
-            found.add(group)
-            waiting.extend(above.get(group, ()))
-    return found
+    direct = links((bundle.resource, bundle.group) for bundle in bundles)
+    return {resource: above(resource, direct) for resource in direct}

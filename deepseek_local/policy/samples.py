@@ -14,7 +14,7 @@ from itertools import product
 from math import prod
 
 from deepseek_local.access import Attribute, Strength
-from deepseek_local.policy.attributes import ATTRIBUTES, WEEKDAYS
+from deepseek_local.policy.attributes import ATTRIBUTES, WEEKDAYS, is_known
 from deepseek_local.policy.conditions import Condition
 
 MAXIMUM_REQUESTS = 20_000
@@ -28,23 +28,32 @@ _ALL: Mapping[str, tuple[Attribute, ...]] = {
 }
 """Attributes so small that every value is tried."""
 
-_OTHERS = ("other", "another")
+OTHERS = ("other", "another")
 """Texts that no condition names; two, so that two attributes can differ from each other as well."""
+ENDING = "~"
+"""Stands for the rest of a name of which a pattern gives the beginning."""
 
 
 def values(condition: Condition) -> dict[str, tuple[Attribute, ...]]:
     """Return, for every attribute that the condition names, the values to try, in a fixed order."""
     constants = tuple(dict.fromkeys(_constants(condition.text)))
-    return {name: tuple(dict.fromkeys(_values(name, constants))) for name in sorted(condition.names)}
+    return {
+        name: tuple(value for value in dict.fromkeys(_values(name, constants)) if is_known(name, {name: value}))
+        for name in sorted(condition.names)
+    }
+
+
+def requests(tried: Mapping[str, tuple[Attribute, ...]]) -> Iterator[dict[str, Attribute]]:
+    """Yield every combination of values; none where there are more than anybody would wait for."""
+    if prod(map(len, tried.values())) <= MAXIMUM_REQUESTS:
+        yield from (dict(zip(tried, chosen, strict=True)) for chosen in product(*tried.values()))
 
 
 @cache
 def can_be_true(condition: Condition) -> bool:
     """Whether some request makes it true; also said of a condition with too many samples to try."""
     tried = values(condition)
-    if prod(map(len, tried.values())) > MAXIMUM_REQUESTS:
-        return True
-    return any(condition.holds(dict(zip(tried, chosen, strict=True))) for chosen in product(*tried.values()))
+    return any(map(condition.holds, requests(tried))) or prod(map(len, tried.values())) > MAXIMUM_REQUESTS
 
 
 def _constants(text: str) -> Iterator[Attribute]:
@@ -69,8 +78,8 @@ def _values(name: str, constants: tuple[Attribute, ...]) -> Iterator[Attribute]:
     else:
         for constant in constants:
             if isinstance(constant, str):
-                yield from (constant.removesuffix("*"), f"{constant[:-1]}x" if constant.endswith("*") else constant)
-        yield from _OTHERS
+                yield f"{constant[:-1]}{ENDING}" if constant.endswith("*") else constant
+        yield from OTHERS
 
 
 def _around(text: str) -> Iterator[str]:

@@ -56,13 +56,11 @@ def test_what_would_take_too_long_to_try_is_given_the_benefit_of_the_doubt():
 
 
 bounds = st.integers(0, 23)
-comparisons = st.builds(
-    lambda sign, number: f"hour {sign} {number}", st.sampled_from(["<", "<=", "==", "!=", ">"]), bounds
+moments = st.builds(lambda sign, number: f"hour {sign} {number}", st.sampled_from(["<", "<=", "==", "!=", ">"]), bounds)
+amounts = st.builds(
+    lambda sign, number: f"max_tokens {sign} {number}", st.sampled_from(["<", "==", ">"]), st.integers(0, 5)
 )
-tenants = st.builds(
-    lambda sign, name: f"max_tokens {sign} {name}", st.sampled_from(["<", "==", ">"]), st.integers(0, 5)
-)
-leaves = st.one_of(comparisons, tenants, st.just("stream"))
+leaves = st.one_of(moments, amounts, st.just("stream"))
 texts = st.recursive(
     leaves,
     lambda parts: st.one_of(
@@ -89,5 +87,5 @@ def test_values_come_in_the_same_order_every_time():
     assert samples.values(condition) == {
         "ip": ("10.0.0.0", "10.255.255.255", "9.255.255.255", "11.0.0.0", "192.0.2.1"),
         "max_tokens": (0, 1_000_000_000, 99, 100, 101),
-        "model": ("10.0.0.0/8", "deepseek-", "deepseek-x", "other", "another"),
+        "model": ("10.0.0.0/8", "deepseek-~", "other", "another"),
     }
