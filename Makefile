@@ -38,8 +38,9 @@ golden: environment-test  ## Write generated files anew; review the diff
 lock: environment-test  ## Write the lock files anew; WHEELS=directory adds local wheels
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock $(WHEELS)
 
-bench: environment-test system-packages  ## Measure the front door and the audit log
-	@$(BIN)/python benchmarks/front_door.py
+bench: environment-test system-packages  ## Measure the front door and the audit log, nginx and LiteLLM beside them
+	@scripts/environment .venv-litellm litellm
+	@$(BIN)/python benchmarks/front_door.py --beside
 	@$(BIN)/python benchmarks/audit.py
 
 package: environment-test  ## Build the wheel into dist/

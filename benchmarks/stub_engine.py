@@ -1,13 +1,15 @@
 """
 A stub for an engine, for speed alone: it stands where vLLM stands, in the same frame (uvicorn, Starlette), and computes nothing.
 
-    python benchmarks/stub_engine.py DESCRIPTOR [--guarded]
+    python benchmarks/stub_engine.py DESCRIPTOR [--guarded | --authority]
 
 It serves on an inherited listening socket until SIGTERM; `--guarded` puts the front door around it, which reads its settings as always.
+With `--authority` it is no engine, but what nginx's `auth_request` asks: it knows one token, looks nothing else up and records nothing.
 """
 
 import argparse
 import asyncio
+import gc
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -18,13 +20,22 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from deepseek_local.gateway.asgi import App, Receive, Scope, Send
 from deepseek_local.gateway.middleware import PolicyMiddleware
 
 CHUNKS = 128
 PATH = "/v1/chat/completions"
 ANSWER = json.dumps(
-    {"id": "chatcmpl-0", "choices": [{"message": {"role": "assistant", "content": "Paris. " * 30}}]}
+    {
+        "id": "chatcmpl-0",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "stub",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris. " * 10}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 430, "completion_tokens": 20, "total_tokens": 450},
+    }
 ).encode()
+TOKENS = {b"Bearer token"}
 
 
 async def engine(request: Request) -> Response:
@@ -51,11 +62,18 @@ async def words() -> AsyncIterator[str]:
     yield "data: [DONE]\n\n"
 
 
-def serve(descriptor: int, *, guarded: bool) -> None:
+async def authority(scope: Scope, _: Receive, send: Send) -> None:
+    """Say whether a token is known."""
+    known = any(name == b"authorization" and value in TOKENS for name, value in scope["headers"])
+    await send({"type": "http.response.start", "status": 204 if known else 401, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+def serve(descriptor: int, app: App) -> None:
     """Run one server on an inherited socket, until SIGTERM."""
-    app = Starlette(routes=[Route(PATH, engine, methods=["POST"])])
-    if guarded:
-        app.add_middleware(PolicyMiddleware)
+    # vLLM's API servers do the same (vllm/entrypoints/launchers/utils/server_utils.py): what was imported is garbage never.
+    gc.collect()
+    gc.freeze()
     config = uvicorn.Config(app, http="httptools", loop="uvloop", log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
@@ -64,9 +82,14 @@ def main() -> None:
     """Serve."""
     parser = argparse.ArgumentParser()
     parser.add_argument("descriptor", type=int)
-    parser.add_argument("--guarded", action="store_true")
+    role = parser.add_mutually_exclusive_group()
+    role.add_argument("--guarded", action="store_true")
+    role.add_argument("--authority", action="store_true")
     arguments = parser.parse_args()
-    serve(arguments.descriptor, guarded=arguments.guarded)
+    app = Starlette(routes=[Route(PATH, engine, methods=["POST"])])
+    if arguments.guarded:
+        app.add_middleware(PolicyMiddleware)
+    serve(arguments.descriptor, authority if arguments.authority else app)
 
 
 if __name__ == "__main__":
