@@ -25,9 +25,10 @@ Tenant = Annotated[str, msgspec.Meta(pattern=rf"^{TENANT.pattern}\Z")]
 class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """What is known about one token; not the token."""
 
-    kid: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{12}\Z")]
+    # Lengths where a malformed text equals no token's anyway: patterns are most of the time that reading takes.
+    kid: Annotated[str, msgspec.Meta(min_length=12, max_length=12)]
     principal: Annotated[str, msgspec.Meta(pattern=rf"^{PRINCIPAL.pattern}\Z")]
-    hash: Annotated[str, msgspec.Meta(pattern=r"^hmac-sha256:[0-9a-f]{64}\Z")]
+    hash: Annotated[str, msgspec.Meta(min_length=76, max_length=76)]
     created: Moment
     expires: Moment | None = None
     revoked: Moment | None = None

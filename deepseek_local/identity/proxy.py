@@ -13,6 +13,7 @@ the client's end, no `X-Forwarded-For` can change it (`uvicorn/protocols/utils.p
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
@@ -48,7 +49,7 @@ class Proxy:
         """Say where a request comes from."""
         keys, addresses, certificates = _values(scope["headers"])
         is_vouched = _is_unix(scope) and self._is_key(keys)
-        address = _canonical(addresses) if is_vouched else None
+        address = _canonical(addresses[0]) if is_vouched and len(addresses) == 1 else None
         return Origin(address or _peer(scope), tuple(certificates), is_vouched)
 
     def _is_key(self, values: list[bytes]) -> bool:
@@ -79,12 +80,13 @@ def _peer(scope: Mapping[str, Any]) -> str:
     return UNIX if _is_unix(scope) or not client else str(client[0])
 
 
-def _canonical(values: list[bytes]) -> str | None:
-    """Return the one address in its shortest form; an IPv4 address stays one where the proxy listens on IPv6 for both."""
-    if len(values) != 1 or len(values[0]) > _ADDRESS_BYTES or b"%" in values[0]:
+@lru_cache(maxsize=1_024)
+def _canonical(said: bytes) -> str | None:
+    """Return the address in its shortest form; an IPv4 address stays one where the proxy listens on IPv6 for both."""
+    if len(said) > _ADDRESS_BYTES or b"%" in said:
         return None
     try:
-        address = ip_address(values[0].decode("ascii"))
+        address = ip_address(said.decode("ascii"))
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
