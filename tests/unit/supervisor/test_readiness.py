@@ -63,6 +63,10 @@ def test_a_healthy_shut_and_sane_front_door_is_ready(web, reply, listen: str) ->
     assert wait(web(good(reply), listen))[-1] == "asking the golden question"
 
 
+def test_a_door_that_bans_who_guesses_is_shut(web, reply) -> None:
+    assert wait(web(good(reply, models=reply(429))))[-1] == "asking the golden question"
+
+
 def test_a_base_model_which_cannot_chat_is_asked_for_a_completion(web, reply) -> None:
     def completions(request):
         if request.path == "/v1/chat/completions":
