@@ -6,14 +6,22 @@ connection, which makes it abort the generation.
 """
 
 import asyncio
+from http import HTTPStatus
 
 from deepseek_local.gateway.asgi import Message, Receive
-from deepseek_local.gateway.headers import Headers
+from deepseek_local.gateway.headers import Headers, is_encoded
 from deepseek_local.gateway.refusal import DISCONNECTED, TOO_LARGE, TOO_SLOW, Refusal, RefusedError
 from deepseek_local.profile.front_door import Limits
 
 DISCARDABLE_BYTES = 65_536
 """A refused body that is not longer is let in and thrown away by the server."""
+
+ENCODED = Refusal(
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "encoded",
+    "invalid_request_error",
+    "The request body must be sent as it is, without Content-Encoding.",
+)
 
 
 def is_long(headers: Headers) -> bool:
@@ -27,7 +35,9 @@ def is_long(headers: Headers) -> bool:
 
 
 async def read(receive: Receive, headers: Headers, limits: Limits) -> bytes:
-    """Return the whole body. Raises `RefusedError` when it is too large, too slow, or the client leaves."""
+    """Return the whole body. Raises `RefusedError` when it is encoded, too large, too slow, or the client leaves."""
+    if is_encoded(headers):
+        raise RefusedError(ENCODED)
     if _announced_bytes(headers) > limits.body_bytes:
         raise RefusedError(_too_large(limits))
     try:

@@ -1,23 +1,32 @@
 """
-The request body as JSON, parsed once and strictly, and the few fields that the record names.
+The request body as JSON, parsed once and strictly: what passes here the engine's own parser reads alike.
 
 `json.loads`, which the engine uses, takes a byte order mark, UTF-16, NaN and Infinity; msgspec takes none of them, and neither numbers
-that become infinite nor lone surrogates, as long as it decodes everything (skipped fields are not validated). What passes here both
-parsers read alike; of two equal keys both take the last.
+that become infinite nor lone surrogates, as long as it decodes everything (skipped fields are not validated). Of two equal keys every
+parser takes the last, and a filter on the way there may take the first (RFC 8259, 4), so they are refused at any depth; decision 0016.
 """
 
-from typing import Annotated, Final
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
 
 import msgspec
 
+from deepseek_local.access import Attribute
 from deepseek_local.gateway.refusal import MALFORMED, RefusedError
+
+MAXIMUM_DEPTH: Final = 128
+"""Levels of arrays and objects; the engine answers 500 to what is nested so deeply that Python's stack ends."""
 
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 """Of a model: as long as a record holds it whole. The engine logs the name of one that it does not have."""
 
+Fields = Mapping[str, Any]
 
-class Document(msgspec.Struct, frozen=True):
-    """What the record may say about a request; fields of another type are refused."""
+
+class _Known(msgspec.Struct, frozen=True):
+    """Fields that decide; of another type they are refused, where the engine would guess."""
 
     model: Name | None = None
     stream: bool | None = None
@@ -27,21 +36,147 @@ class Document(msgspec.Struct, frozen=True):
     max_completion_tokens: int | None = None
     max_output_tokens: int | None = None
 
-    def attributes(self) -> dict[str, object]:
-        """Return the fields that the client gave."""
-        return {name: value for name in _NAMES if (value := getattr(self, name)) is not None}
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One JSON object, and what record, policy, guard and quota look at."""
+
+    model: str | None = None
+    stream: bool | None = None
+    n: int | None = None
+    best_of: int | None = None
+    max_tokens: int | None = None
+    """Largest of the three names under which the routes take the length of an answer."""
+    messages: int | None = None
+    """Messages of all conversations together."""
+    prompts: int | None = None
+    """Prompts, inputs or conversations that the request asks about at once."""
+    byte_count: int = field(default=0, repr=False)
+    """Length of the body in bytes."""
+    fields: Fields = field(default_factory=dict, repr=False, compare=False)
+    """All fields as they were decoded; they hold prompts, so they are never shown."""
+
+    def attributes(self) -> dict[str, Attribute]:
+        """Return what the record may say about the request: the known fields that the client gave."""
+        return {name: value for name in ATTRIBUTES if (value := getattr(self, name)) is not None}
 
 
-_NAMES: Final = Document.__struct_fields__
+ATTRIBUTES: Final = ("model", "stream", "n", "best_of", "max_tokens", "messages", "prompts")
+
+_TEXTS: Final = (
+    "prompt",
+    "input",
+    "inputs",
+    "texts",
+    "items",
+    "documents",
+    "queries",
+    "query",
+    "data_1",
+    "data_2",
+    "text_1",
+    "text_2",
+    "questions",
+)
+"""Fields that hold a prompt, or a list of them, on one route or another."""
+_CONVERSATIONS: Final = ("messages", "input", "previous_input_messages")
 _decoder: Final = msgspec.json.Decoder()
 
 
 def parse(body: bytes) -> Document:
-    """Return the fields. Raises `RefusedError` for a body that is not one JSON object, or has a field of a wrong type."""
+    """Return the document. Raises `RefusedError` for a body that is not one JSON object, or has a field of a wrong type."""
     try:
-        return msgspec.convert(_decoder.decode(body), Document)
+        fields = _decoder.decode(body)
+        known = msgspec.convert(fields, _Known)
+        repeated = has_repeated_keys(body, fields)
     except RecursionError as error:
         raise RefusedError(MALFORMED.because("it is nested too deeply")) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         # These messages name places and types, never values.
         raise RefusedError(MALFORMED.because(str(error))) from error
+    if repeated:
+        raise RefusedError(MALFORMED.because("it has the same key twice in one object"))
+    if body.count(b"[") + body.count(b"{") > MAXIMUM_DEPTH and depth(fields) > MAXIMUM_DEPTH:
+        raise RefusedError(MALFORMED.because(f"it is nested more than {MAXIMUM_DEPTH} levels deep"))
+    return Document(
+        model=known.model,
+        stream=known.stream,
+        n=known.n,
+        best_of=known.best_of,
+        max_tokens=_longest(known),
+        messages=_count_messages(fields),
+        prompts=_count_prompts(fields),
+        byte_count=len(body),
+        fields=fields,
+    )
+
+
+def has_repeated_keys(body: bytes, decoded: object) -> bool:
+    """
+    Whether an object in the body has two equal keys, of which the decoded value holds one.
+
+    Without escaped colons every colon of the body is one that ends a key or stands inside a text, and the decoded value, written again,
+    has exactly those of them that were kept. Counting is done in C; only a body with such an escape is parsed a second time.
+    """
+    if b"\\u003" in body:
+        return _is_repetitive(body)
+    return body.count(b":") != msgspec.json.encode(decoded).count(b":")
+
+
+def _is_repetitive(body: bytes) -> bool:
+    """Say the same of any body, slowly: as the parser of the standard library tells the pairs."""
+    found = False
+
+    def note(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal found
+        members = dict(pairs)
+        found = found or len(members) != len(pairs)
+        return members
+
+    json.loads(body, object_pairs_hook=note)
+    return found
+
+
+def depth(value: object) -> int:
+    """Return how many levels of arrays and objects a decoded value has; 0 for one that is neither."""
+    levels = 0
+    level = [value] if isinstance(value, dict | list) else []
+    while level:
+        levels += 1
+        level = [child for container in level for child in _children(container) if isinstance(child, dict | list)]
+    return levels
+
+
+def _children(container: dict[str, Any] | list[Any]) -> Iterable[object]:
+    return container.values() if isinstance(container, dict) else container
+
+
+def _longest(known: _Known) -> int | None:
+    lengths = (known.max_tokens, known.max_completion_tokens, known.max_output_tokens)
+    return max((length for length in lengths if length is not None), default=None)
+
+
+def _count_messages(fields: Fields) -> int | None:
+    """Count the messages of one conversation (a list of objects) and of several (a list of such lists)."""
+    lists = [value for name in _CONVERSATIONS if isinstance(value := fields.get(name), list)]
+    return sum(_length_of_conversation(entry) for value in lists for entry in value) or None
+
+
+def _length_of_conversation(entry: object) -> int:
+    return len(entry) if isinstance(entry, list) and dict in map(type, entry) else isinstance(entry, dict)
+
+
+def _count_prompts(fields: Fields) -> int | None:
+    counts = [_texts_in(name, value) for name in _TEXTS if (value := fields.get(name)) is not None]
+    conversations = fields.get("messages")
+    if isinstance(conversations, list):
+        counts.append(sum(isinstance(entry, list) for entry in conversations))
+    return max(counts, default=0) or None
+
+
+def _texts_in(name: str, value: object) -> int:
+    """Count the prompts of a field: a text, a list of token ids and the messages of a conversation are one."""
+    if isinstance(value, list):
+        first = type(value[0]) if value else None
+        return 1 if first is int or (first is dict and name == "input") else len(value)
+    return len(value) if isinstance(value, dict) and name == "questions" else 1

@@ -4,6 +4,8 @@ An allowed HTTP request between engine and client: the answer passes, its last b
 The head of the answer is held until its first bytes. If those are also the last, a record that fails turns the whole answer into a 503;
 if not, the answer flows, and a record that fails ends it without its last bytes: the client sees a truncated answer, never a complete
 one that left no trace. The last bytes are the end of the body, and before it what clients of a stream take for the end.
+
+Usage that a stream was made to tell is taken out for a client that did not ask for it (`hidden_usage`).
 """
 
 import asyncio
@@ -12,7 +14,8 @@ from collections.abc import Awaitable
 from deepseek_local.errors import AuditError
 from deepseek_local.gateway.asgi import App, Message, Scope, Send
 from deepseek_local.gateway.body import Replay
-from deepseek_local.gateway.headers import towards_client
+from deepseek_local.gateway.headers import is_event_stream, towards_client
+from deepseek_local.gateway.hidden_usage import HiddenUsage
 from deepseek_local.gateway.outcome import Outcome
 from deepseek_local.gateway.refusal import FAILED, NO_RECORD
 from deepseek_local.gateway.replies import send_refusal
@@ -25,22 +28,34 @@ FAREWELLS = (
     b'"response.failed"}\n\n',
 )
 """How the last event of a stream ends: OpenAI's, Anthropic's, and those of OpenAI's Responses. Inside JSON text no newline is written raw."""
+_TAIL = slice(-10, None)
+_TAILS = frozenset(farewell[_TAIL] for farewell in FAREWELLS)
+"""Their last bytes, each a hint of one: looking up so few costs less than comparing with all of them."""
+_ORDINARY_END = b"]}\n\n"
+"""How an event with choices ends; neither a farewell nor the usage of a whole answer does."""
 
 
 class Exchange:
     """One request, from the moment that the engine may see it."""
 
-    __slots__ = ("_head", "_outcome", "_replay", "_request_id", "_send", "_started")
+    __slots__ = ("_flows", "_head", "_hidden", "_hides", "_outcome", "_replay", "_request_id", "_send", "_started")
 
-    def __init__(self, request_id: str, outcome: Outcome, replay: Replay, send: Send) -> None:
+    def __init__(
+        self, request_id: str, outcome: Outcome, replay: Replay, send: Send, *, hides_usage: bool = False
+    ) -> None:
         self._request_id = request_id
         self._outcome = outcome
         self._replay = replay
         self._send = send
+        self._hides = hides_usage
+        self._hidden: HiddenUsage | None = None
+        """What the client must not see, where it must not and the answer is a stream."""
         self._head: Message = {}
         """Status and headers of the answer, held until its first bytes."""
         self._started = False
         """Whether the head has left."""
+        self._flows = False
+        """Whether the head has left and no part of an event is held."""
 
     async def run(self, app: App, scope: Scope) -> None:
         """Let the engine answer. Raises what the engine raises, and `AuditError` where the answer ends early for lack of a record."""
@@ -67,10 +82,16 @@ class Exchange:
         Every token of every stream passes here, so the common chunk costs two additions and a comparison, and no coroutine of its own.
         """
         body = message.get("body", b"")
-        if self._started and message.get("more_body", False) and type(body) is bytes and not body.endswith(FAREWELLS):
-            self._outcome.byte_count += len(body)
-            self._outcome.chunks += 1
-            self._outcome.last = body
+        if (
+            self._flows
+            and message.get("more_body", False)
+            and type(body) is bytes
+            and (body[-4:] == _ORDINARY_END if self._hidden else body[_TAIL] not in _TAILS)
+        ):
+            outcome = self._outcome
+            outcome.byte_count += len(body)
+            outcome.chunks += 1
+            outcome.last = body
             return self._send(message)
         return self._send_with_care(message, bytes(body))
 
@@ -81,9 +102,19 @@ class Exchange:
             return
         if message["type"] != "http.response.body":
             raise TypeError(f"the engine sent an ASGI message {message['type']!r}, which the front door does not know")
+        more = message.get("more_body", False)
+        if self._hidden is not None:
+            body = self._hidden.take(body, more=more)
+            message = {**message, "body": body}
+            self._outcome.told = self._hidden.event
         self._outcome.count(body)
-        if not message.get("more_body", False) or body.endswith(FAREWELLS):
+        if not more or body.endswith(FAREWELLS):
             await self._outcome.settle(aborted=self._replay.is_over)
+        if body or not more or self._hidden is None:
+            await self._pass(message)
+        self._flows = self._started and not (self._hidden is not None and self._hidden.is_holding)
+
+    async def _pass(self, message: Message) -> None:
         if not self._started:
             self._started = True
             await self._send(self._head)
@@ -93,6 +124,8 @@ class Exchange:
         self._outcome.status = message["status"]
         headers = towards_client(message.get("headers", ()), self._request_id.encode("ascii"))
         self._head = {**message, "headers": headers}
+        if self._hides and is_event_stream(headers):
+            self._hidden = HiddenUsage()
 
     async def _fail(self, scope: Scope) -> None:
         """Record that the engine raised, and answer for it where it has not begun to. Raises `AuditError` when it has."""

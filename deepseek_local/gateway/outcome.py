@@ -25,6 +25,8 @@ class Outcome:
         "chunks",
         "last",
         "status",
+        "tokens",
+        "told",
     )
 
     def __init__(self, request_id: str, journal: Journal) -> None:
@@ -37,6 +39,10 @@ class Outcome:
         self.chunks = 0
         self.last = b""
         """The newest chunk of a running stream: the one before its last words tells how many tokens were used."""
+        self.told = b""
+        """The event with the usage that was taken out of the stream."""
+        self.tokens: dict[str, int] | None = None
+        """What the engine says it used, known once the record is under way: `in`, `out`, and of `in` perhaps `cached`."""
         self._tail = b""
         """What was counted last: an answer in one piece tells it there."""
 
@@ -62,7 +68,7 @@ class Outcome:
             "duration_us": (time.monotonic_ns() - self._started_ns) // 1000,
             "aborted": aborted,
         }
-        used = tokens((self._tail, self.last))
-        if used:
-            fields["tokens"] = used
+        self.tokens = tokens((self.told, self._tail, self.last))
+        if self.tokens:
+            fields["tokens"] = self.tokens
         return fields
