@@ -20,6 +20,7 @@ COMMANDS = {
     "serve": "Start the engine behind the front door and keep it running until Ctrl-C or SIGTERM.",
     "chat": "Ask the running model and stream its answer.",
     "token": "Create, list and revoke bearer tokens.",
+    "quota": "Show what is used of the quotas, and set it to zero.",
     "profile": "List, show and check hardware profiles.",
     "audit": "Run the audit sequencer and look at its log.",
 }
