@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deepseek_local.access import CANARY
-from deepseek_local.profile.front_door import LedgerKind
+from deepseek_local.profile.front_door import LedgerKind, Listen
 from deepseek_local.profile.schema import Executor, Profile, Vendor
 
 Check = Callable[[Profile], str | None]
@@ -157,6 +157,23 @@ def _local_principal(profile: Profile) -> str | None:
     return None
 
 
+@_rule("certificate-site", "gateway.certificates.issuers", "gateway.certificates", "gateway.listen", "tls.site")
+def _certificate_site(profile: Profile) -> str | None:
+    """Client certificates need `tls.site`, whose name they must carry, and `listen: unix`: nginx hands them over there."""
+    if profile.gateway.certificates.issuers and (profile.tls.site is None or profile.gateway.listen is not Listen.UNIX):
+        return "needs tls.site and gateway.listen: unix, set both or remove the issuers"
+    return None
+
+
+@_rule("jwt-claims", "gateway.jwt.keys", "gateway.jwt.issuer", "gateway.jwt.audience", "gateway.jwt")
+def _jwt_claims(profile: Profile) -> str | None:
+    """`gateway.jwt` needs `keys`, `issuer` and `audience` together: a token for another service must not count here."""
+    jwt = profile.gateway.jwt
+    if len({value is None for value in (jwt.keys, jwt.issuer, jwt.audience)}) > 1:
+        return "needs keys, issuer and audience together, set all three or none"
+    return None
+
+
 @_rule("quota-limit", "gateway.quotas")
 def _quota_limit(profile: Profile) -> str | None:
     """Every quota must set at least one limit."""
@@ -190,6 +207,8 @@ RULES: tuple[Rule, ...] = (
     _socket_name,
     _token_store,
     _local_principal,
+    _certificate_site,
+    _jwt_claims,
     _quota_limit,
     _ledger_url,
 )
