@@ -17,13 +17,14 @@ def record_change(socket: Path, action: str, resource: str, attributes: Mapping[
     """
     if not socket.exists():
         return False
-    subject = {"id": f"os:{_user()}", "src": "local"}
+    subject = {"id": who(), "src": "local"}
     append_once(socket, Kind.ADMIN, {"act": action, "obj": resource, "sub": subject, "attr": dict(attributes)})
     return True
 
 
-def _user() -> str:
+def who() -> str:
+    """Return the user of this host who makes the change, as `os:root`."""
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return f"os:{pwd.getpwuid(os.getuid()).pw_name}"
     except KeyError:  # a container's user need not have a name
-        return str(os.getuid())
+        return f"os:{os.getuid()}"

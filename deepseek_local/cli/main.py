@@ -21,6 +21,7 @@ COMMANDS = {
     "chat": "Ask the running model and stream its answer.",
     "token": "Create, list and revoke bearer tokens.",
     "quota": "Show what is used of the quotas, and set it to zero.",
+    "policy": "Check, explain, test and compare policies, and give emergency grants.",
     "profile": "List, show and check hardware profiles.",
     "audit": "Run the audit sequencer and look at its log.",
 }

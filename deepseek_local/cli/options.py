@@ -52,9 +52,18 @@ def home_option(command: Command) -> Command:
 
 def profile_option(command: Command) -> Command:
     """Add `--profile`, which is required."""
+    return _profile_option(command, required=True)
+
+
+def optional_profile_option(command: Command) -> Command:
+    """Add `--profile` to a command that can do without; then the parameter is `profile: str | None`."""
+    return _profile_option(command, required=False)
+
+
+def _profile_option(command: Command, *, required: bool) -> Command:
     return click.option(
         "--profile",
-        required=True,
+        required=required,
         metavar="NAME|FILE",
         envvar="DEEPSEEK_LOCAL_PROFILE",
         show_envvar=True,
