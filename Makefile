@@ -38,10 +38,11 @@ golden: environment-test  ## Write generated files anew; review the diff
 lock: environment-test  ## Write the lock files anew; WHEELS=directory adds local wheels
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock $(WHEELS)
 
-bench: environment-test system-packages  ## Measure the front door and the audit log, nginx and LiteLLM beside them
+bench: environment-test system-packages  ## Measure the front door, nginx and LiteLLM beside it, the audit log and the quotas
 	@scripts/environment .venv-litellm litellm
 	@$(BIN)/python benchmarks/front_door.py --beside
 	@$(BIN)/python benchmarks/audit.py
+	@$(BIN)/python benchmarks/quota.py
 
 package: environment-test  ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel
