@@ -1,4 +1,4 @@
-"""Checks of the front door's files: policy, token store and keys."""
+"""Checks of the front door's files: policy, token store, keys, and what other identities are checked with."""
 
 import grp
 from collections.abc import Iterator
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from deepseek_local.access import CANARY, Access, Principal
 from deepseek_local.doctor.finding import Finding, error, warning
 from deepseek_local.errors import IdentityError, PolicyError
-from deepseek_local.identity import keys, store
+from deepseek_local.identity import denied, issuers, key_set, keys, store
 from deepseek_local.plan import Plan
 from deepseek_local.policy import enforcer, routes
-from deepseek_local.profile import policies
+from deepseek_local.profile import handover, policies
 from deepseek_local.supervisor.front_door import CHAT, FORBIDDEN
 
 
@@ -62,6 +62,19 @@ def tokens(plan: Plan) -> Iterator[Finding]:
             keys.read(key)
     except IdentityError as reason:
         yield error("tokens.unusable", str(reason))
+
+
+def identity_sources(plan: Plan) -> Iterator[Finding]:
+    """Read what certificates and JSON Web Tokens are checked with, where they count."""
+    chosen = handover.settings(plan.profile, plan.places, {}, "")
+    try:
+        if chosen.certificates is not None:
+            issuers.read(chosen.certificates.issuer_files)
+            denied.read(chosen.certificates.denied_serials_file)
+        if chosen.jwt is not None:
+            key_set.read(chosen.jwt.keys_file)
+    except IdentityError as reason:
+        yield error("identity-source.unusable", str(reason))
 
 
 def digest_key(plan: Plan) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     places.audit,
     access.policy,
     access.tokens,
+    access.identity_sources,
     access.digest_key,
     access.socket_group,
 )

@@ -7,14 +7,12 @@ configuration (another authority, `optional_no_ca`, an old CRL) opens nothing. T
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from cryptography import x509
 
 from deepseek_local.access import Principal, Strength
-from deepseek_local.errors import IdentityError
-from deepseek_local.files import Watch, read_regular
-from deepseek_local.identity import denied, leaf
+from deepseek_local.files import Watch
+from deepseek_local.identity import denied, issuers, leaf
 from deepseek_local.identity.credential import CredentialError
 from deepseek_local.identity.leaf import Leaf
 from deepseek_local.identity.proxy import Origin
@@ -24,7 +22,6 @@ from deepseek_local.profile.handover import CertificateSettings
 
 _REMEMBERED = 4_096
 """Certificates whose signature is not verified again; one takes about 1 KB."""
-_ISSUER_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class Certificates:
         self._site = settings.site
         issuer_files = settings.issuer_files
         self._authorities = Watched(
-            "certificates", issuer_watch or Watch(issuer_files), lambda: _Authorities(tuple(_issuers(issuer_files)))
+            "certificates", issuer_watch or Watch(issuer_files), lambda: _Authorities(issuers.read(issuer_files))
         )
         deny_list = settings.denied_serials_file
         self._denied = Watched("certificates", Watch([deny_list], interval_seconds=0), lambda: denied.read(deny_list))
@@ -73,33 +70,3 @@ class Certificates:
             known = leaf.verify(escaped, authorities.issuers, self._site)
             authorities.proved.put(digest, known)
         return known
-
-
-def _issuers(files: tuple[Path, ...]) -> list[x509.Certificate]:
-    return [issuer for file in files for issuer in _read(file)]
-
-
-def _read(file: Path) -> list[x509.Certificate]:
-    try:
-        found = x509.load_pem_x509_certificates(read_regular(file, _ISSUER_BYTES))
-        authorities = [_is_authority(certificate) for certificate in found]
-    except OSError as error:
-        raise IdentityError(
-            f"the issuer {file} cannot be read ({error.strerror}); check gateway.certificates.issuers"
-        ) from error
-    except ValueError as error:
-        raise IdentityError(
-            f"the issuer {file} is no file of PEM certificates ({error}); put the authority's certificate there"
-        ) from error
-    if not all(authorities):
-        raise IdentityError(
-            f"{file} has a certificate that is no authority's; pin the issuer of the clients, not a client"
-        )
-    return found
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False

@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 
 from deepseek_local.doctor import access, model, places, software
 from deepseek_local.doctor.finding import Finding, Severity
@@ -151,6 +152,20 @@ def test_a_token_store_open_to_others_is_found(plan, home: Path) -> None:
     (finding,) = access.tokens(plan())
     assert finding.id == "tokens.unusable"
     assert "chmod 600" in finding.message
+
+
+def test_what_certificates_and_json_web_tokens_are_checked_with_is_read(plan, home: Path) -> None:
+    site = plan("tls.site=lab", "gateway.certificates.issuers=[clients.pem]")
+    provider = plan("gateway.jwt.keys=jwks.json", "gateway.jwt.issuer=idp", "gateway.jwt.audience=deepseek")
+    for chosen, name in ((site, "clients.pem"), (provider, "jwks.json")):
+        (finding,) = access.identity_sources(chosen)
+        assert (finding.id, finding.severity) == ("identity-source.unusable", Severity.ERROR)
+        assert str(home / name) in finding.message
+    (home / "clients.pem").write_bytes(Authority().pem)
+    assert ids(access.identity_sources(site)) == []
+    (home / "denied-serials.txt").write_text("what?\n")
+    assert ids(access.identity_sources(site)) == ["identity-source.unusable"]
+    assert ids(access.identity_sources(plan())) == []
 
 
 @pytest.mark.parametrize(("name", "check"), [("tokens.key", access.tokens), ("digest.key", access.digest_key)])
