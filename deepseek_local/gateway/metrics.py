@@ -17,9 +17,11 @@ OTHER = "other"
 REASONS = (
     "no_route",
     "unauthenticated",
+    "banned",
     "forbidden",
     "too_large",
     "too_slow",
+    "rate_limit_exceeded",
     "encoded",
     "malformed",
     "field_refused",
@@ -28,6 +30,7 @@ REASONS = (
     "disconnected",
     "draining",
     "no_identities",
+    "no_ledger",
     "no_record",
     "failed",
     OTHER,
@@ -62,6 +65,9 @@ _quota_used = _tallies("deepseek_local_quota_used", "What was counted against qu
 _bans = _tally("deepseek_local_bans", "Times that an address was banned for wrong credentials.")
 _policy_loads = _tally("deepseek_local_policy_loads", "Policies taken into force, the first included.")
 _policy_refusals = _tally("deepseek_local_policy_refused", "Changed policies that could not be used.")
+_shadow_differences = _tally(
+    "deepseek_local_shadow_differences", "Decisions that the shadow policy would have made otherwise."
+)
 _streams = Tally(
     _pool,
     Gauge("deepseek_local_streams_running", "Answers on their way.", multiprocess_mode="livesum").inc,
@@ -102,6 +108,12 @@ def refused(reason: str) -> None:
 def decided(seconds: float) -> None:
     """Count one question to the policy and how long the answer took."""
     _decision_seconds.add(seconds)
+    _pool.pour_soon()
+
+
+def shadow_differed() -> None:
+    """Count a decision that the shadow policy would have made otherwise."""
+    _shadow_differences.add()
     _pool.pour_soon()
 
 

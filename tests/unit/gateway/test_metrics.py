@@ -3,7 +3,9 @@
 import asyncio
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,8 @@ from deepseek_local import gateway
 from deepseek_local.gateway import metrics
 from deepseek_local.gateway.refusal import Refusal
 from deepseek_local.gateway.tally import Durations, Pool, Tally
+
+ROOT = Path(__file__).parents[3]
 
 
 def sample(name: str, **labels: str) -> float:
@@ -69,7 +73,8 @@ def test_quotas_count_by_limit_and_by_kind():
     assert growth(lambda: metrics.quota_used("requests"), "quota_used_total", kind="requests") == 1
 
 
-def test_bans_and_refused_policies_count():
+def test_bans_and_policies_count():
+    assert growth(metrics.shadow_differed, "shadow_differences_total") == 1
     assert growth(metrics.banned, "bans_total") == 1
     assert growth(metrics.policy_refused, "policy_refused_total") == 1
 
@@ -107,6 +112,18 @@ def test_a_histogram_filled_in_portions_is_as_one_that_observes(seconds: list[fl
 def values(histogram: Histogram) -> list[float]:
     (family,) = histogram.collect()
     return [one.value for one in family.samples if not one.name.endswith("_created")]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_metric_is_in_the_reference(language: str):
+    page = (ROOT / "docs" / language / "reference" / "metrics.md").read_text("utf-8")
+    listed = set(re.findall(r"^\| `(deepseek_local_\w+)` \| (\w+)", page, re.MULTILINE))
+    families = [family for family in REGISTRY.collect() if family.name.startswith("deepseek_local_")]
+    assert listed == {
+        (family.name + ("_total" if family.type == "counter" else ""), family.type) for family in families
+    }
+    for label in (*metrics.LIMITS, *metrics.KINDS):
+        assert f"`{label}`" in page
 
 
 def test_numbers_are_poured_without_being_asked_for():
