@@ -63,23 +63,14 @@ class Document:
 
 ATTRIBUTES: Final = ("model", "stream", "n", "best_of", "max_tokens", "messages", "prompts")
 
-_TEXTS: Final = (
-    "prompt",
-    "input",
-    "inputs",
-    "texts",
-    "items",
-    "documents",
-    "queries",
-    "query",
-    "data_1",
-    "data_2",
-    "text_1",
-    "text_2",
-    "questions",
+_TEXTS: Final = frozenset(
+    {
+        *("prompt", "input", "inputs", "texts", "items", "documents", "questions"),
+        *("query", "queries", "data_1", "data_2", "text_1", "text_2"),
+    }
 )
 """Fields that hold a prompt, or a list of them, on one route or another."""
-_CONVERSATIONS: Final = ("messages", "input", "previous_input_messages")
+_CONVERSATIONS: Final = frozenset({"messages", "input", "previous_input_messages"})
 _decoder: Final = msgspec.json.Decoder()
 
 
@@ -158,19 +149,19 @@ def _longest(known: _Known) -> int | None:
 
 def _count_messages(fields: Fields) -> int | None:
     """Count the messages of one conversation (a list of objects) and of several (a list of such lists)."""
-    lists = [value for name in _CONVERSATIONS if isinstance(value := fields.get(name), list)]
-    return sum(_length_of_conversation(entry) for value in lists for entry in value) or None
+    lists = [value for name, value in fields.items() if name in _CONVERSATIONS and isinstance(value, list)]
+    return sum([_length_of_conversation(entry) for value in lists for entry in value]) or None
 
 
 def _length_of_conversation(entry: object) -> int:
-    return len(entry) if isinstance(entry, list) and dict in map(type, entry) else isinstance(entry, dict)
+    return len(entry) if isinstance(entry, list) and dict in map(type, entry) else type(entry) is dict
 
 
 def _count_prompts(fields: Fields) -> int | None:
-    counts = [_texts_in(name, value) for name in _TEXTS if (value := fields.get(name)) is not None]
+    counts = [_texts_in(name, value) for name, value in fields.items() if name in _TEXTS and value is not None]
     conversations = fields.get("messages")
     if isinstance(conversations, list):
-        counts.append(sum(isinstance(entry, list) for entry in conversations))
+        counts.append(list(map(type, conversations)).count(list))
     return max(counts, default=0) or None
 
 

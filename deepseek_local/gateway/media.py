@@ -23,6 +23,7 @@ _REFUSED: Final = frozenset(
 _REFUSED_TYPES: Final = (_REFUSED - {"uuid"}) | {"input_file", "item_reference"}
 _NESTED: Final = ("content", "output")
 """Where a message or a part has further parts."""
+_NOTABLE: Final = _REFUSED | _ADDRESSES | {"type", "source", "output"}
 
 
 def misfit(fields: Fields) -> tuple[str, str] | None:
@@ -51,7 +52,13 @@ def _parts(value: object) -> Iterator[dict[str, Any]]:
         kinds = set(map(type, value))
         if dict in kinds or list in kinds:
             for entry in value:
-                yield from _parts(entry)
+                if not _is_plain(entry):
+                    yield from _parts(entry)
+
+
+def _is_plain(entry: object) -> bool:
+    """Whether an entry is a message of one text, which is what nearly all are."""
+    return isinstance(entry, dict) and isinstance(entry.get("content"), str) and _NOTABLE.isdisjoint(entry)
 
 
 def _nested(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
