@@ -80,11 +80,17 @@ class Guard:
             raise RefusedError(NO_MODEL)
 
     def answer_tokens(self, document: Document, access: Access, roles: frozenset[str]) -> int:
-        """Return how long one answer can get at most, in tokens, as the engine will be told: what policy and quota should count on."""
-        longest = self._longest(roles)
+        """
+        Return how long one answer can get at most, in tokens, as the engine will be told: what policy and quota should count on.
+
+        It is 0 on a route that answers with numbers.
+        """
+        dialect, longest = dialects.of(access.route), self._longest(roles)
+        if not (dialect.lengths and dialect.has_answer):
+            return 0
         if document.max_tokens is not None:
             return min(document.max_tokens, longest)
-        return min(longest, rewrite.default_length(document, dialects.of(access.route), longest))
+        return min(longest, rewrite.default_length(document, dialect, longest))
 
     def prepare(
         self,

@@ -331,6 +331,9 @@ def test_only_served_models_can_be_asked():
         ({}, COMPLETION, 16),
         ({"max_tokens": None}, COMPLETION, 100),
         ({"max_tokens": 1_000_000}, CHAT, 100),
+        ({"input": "a"}, route("/v1/embeddings"), 0),
+        ({"max_tokens": 9}, route("/v2/embed"), 0),
+        ({"prompt": "a"}, route("/tokenize"), 0),
     ],
 )
 def test_how_long_an_answer_can_get_is_known_before(body: dict[str, Any], access: Access, tokens: int):
