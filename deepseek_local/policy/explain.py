@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from deepseek_local.access import Attribute, Risk, Strength, Verdict
+from deepseek_local.access import CANARY, Attribute, Principal, Risk, Strength, Verdict
 from deepseek_local.policy import conditions, samples
 from deepseek_local.policy.candidates import Candidates
 from deepseek_local.policy.conditions import Condition
@@ -114,9 +114,9 @@ def _worth_trying(policy: Policy, compiled: Sequence[Condition]) -> dict[str, tu
 
 
 def _roles(policy: Policy, question: Question) -> Iterator[str]:
-    """Try every role that the principal lacks, those with the fewest rights first."""
+    """Try every role that the principal lacks, those with the fewest rights first; the canary's are lent to nobody."""
     name = question.principal.name
-    has = policy.roles_of(question.principal)
+    has = policy.roles_of(question.principal) | policy.roles_of(Principal(CANARY, "canary", "none"))
     rights: dict[str, int] = {}
     for grant in policy.grants:
         rights[grant.role] = rights.get(grant.role, 0) + (1_000 if grant.resource == "*" else 1)

@@ -77,6 +77,12 @@ def test_roles_that_would_be_enough_are_told_the_smallest_first():
     )
 
 
+def test_the_role_of_the_canary_is_recommended_to_nobody():
+    text = f"{POLICY}p, canary, inference_chat, execute\ng, s:canary, canary\n"
+    changes = explained("u:nobody", CHAT, "hour=9", "stream=false", text=text).changes
+    assert changes == explained("u:nobody", CHAT, "hour=9", "stream=false").changes
+
+
 def test_tenant_and_strength_of_the_credential_are_tried_as_well():
     assert explained("u:dora", CHAT, "auth_strength=2").changes[0] == "with tenant radiology the answer would be allow"
     found = explained("u:dora", CHAT, "tenant=radiology")
