@@ -58,7 +58,7 @@ class Row:
 
 async def use(settings: LedgerSettings, principal: str, seconds: float) -> Taken:
     """Charge and settle one request after the other."""
-    counters = limits.counters(QUOTAS, limits.Asker(principal, frozenset(), None, None))
+    counters = limits.counters(limits.rules(QUOTAS), limits.Asker(principal, frozenset(), None, None))
     book = ledger.of(settings)
     charges, settlements = [], []
     end = time.perf_counter() + seconds

@@ -14,7 +14,6 @@ from deepseek_local.cli.options import format_option, home_option, profile_optio
 from deepseek_local.cli.render import Format
 from deepseek_local.errors import QuotaError
 from deepseek_local.profile import handover, load
-from deepseek_local.profile.front_door import Quota
 from deepseek_local.profile.places import Places
 from deepseek_local.quota import ledger, limits
 from deepseek_local.quota.standing import Entry
@@ -104,7 +103,7 @@ class _Desk:
     def __init__(self, profile: str, sets: Sequence[str], home: Path) -> None:
         chosen = load.load(profile, sets=sets, environment=os.environ)
         self._places = Places.of(home, os.environ)
-        self._quotas: Sequence[Quota] = chosen.gateway.quotas
+        self._rules = limits.rules(chosen.gateway.quotas)
         self._settings = handover.ledger_settings(chosen, self._places)
 
     def entries(self) -> tuple[Entry, ...]:
@@ -115,7 +114,7 @@ class _Desk:
             "counter": entry.scope,
             "kind": entry.kind,
             "used": entry.used,
-            "limit": limits.limit_of(self._quotas, entry.scope, entry.kind),
+            "limit": limits.limit_of(self._rules, entry.scope, entry.kind),
             "resets_in_seconds": entry.resets_in_seconds,
         }
 

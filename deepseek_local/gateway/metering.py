@@ -47,7 +47,7 @@ class Meter:
     """The quotas of one API server process; without any, it costs nothing and opens nothing."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._quotas = settings.quotas
+        self._rules = limits.rules(settings.quotas)
         self._maximum_model_tokens = settings.max_model_len
         self._ledger = ledger.of(settings.ledger) if settings.quotas else None
         self._process = os.urandom(8).hex()
@@ -63,7 +63,7 @@ class Meter:
         """Count a request. Raises `RefusedError` when a quota has no room for it, or nobody can know."""
         if self._ledger is None or access.action != CHARGED_ACTION:
             return Charge()
-        counters = limits.counters(self._quotas, limits.Asker(principal.name, verdict.roles, verdict.tenant, model))
+        counters = limits.counters(self._rules, limits.Asker(principal.name, verdict.roles, verdict.tenant, model))
         if not counters:
             return Charge()
         reservation = tokens.reserve(demand, self._maximum_model_tokens)

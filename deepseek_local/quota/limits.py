@@ -8,12 +8,14 @@ one counter, and the lower limit holds.
 Windows are those of the clock: a minute begins with second 0, a day at midnight UTC. `docs/decisions/0018` says why they do not slide.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from deepseek_local.profile.front_door import Quota
+
+Name = TypeVar("Name", bound=str)
 
 EVERYTHING: Final = "everything"
 """The scope of a quota that names nothing: all requests."""
@@ -61,22 +63,35 @@ class Asker:
     model: str | None
 
 
-def counters(quotas: Sequence[Quota], asker: Asker) -> tuple[Counter, ...]:
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A quota, taken apart once, because it is asked for every request."""
+
+    named: tuple[tuple[str, str], ...]
+    """What it names, in the order of a scope."""
+    limits: tuple[tuple[Kind, int], ...]
+
+
+def rules(quotas: Iterable[Quota]) -> tuple[Rule, ...]:
+    """Take quotas apart."""
+    return tuple(Rule(_set(quota, _NAMES), _set(quota, Kind)) for quota in quotas)
+
+
+def counters(rules: Sequence[Rule], asker: Asker) -> tuple[Counter, ...]:
     """Return the counters that a request of `asker` must have room in, each once."""
     strictest: dict[tuple[str, Kind], int] = {}
-    for quota in quotas:
-        scope = _scope(quota, asker)
-        if scope is None:
-            continue
-        for kind, limit in _limits(quota):
-            strictest[scope, kind] = min(limit, strictest.get((scope, kind), limit))
-    return tuple(Counter(scope, kind, limit) for (scope, kind), limit in strictest.items())
+    for rule in rules:
+        scope = _scope(rule, asker)
+        if scope is not None:
+            for kind, limit in rule.limits:
+                strictest[scope, kind] = min(limit, strictest.get((scope, kind), limit))
+    return tuple([Counter(scope, kind, limit) for (scope, kind), limit in strictest.items()])
 
 
-def limit_of(quotas: Sequence[Quota], scope: str, kind: Kind) -> int | None:
+def limit_of(rules: Sequence[Rule], scope: str, kind: Kind) -> int | None:
     """Return the limit that the quotas set for a scope that was counted once; None where they set none any more."""
     named = parts(scope)
-    limits = (dict(_limits(quota)).get(kind) for quota in quotas if _makes(quota, named))
+    limits = (dict(rule.limits).get(kind) for rule in rules if _makes(rule, named))
     return min((limit for limit in limits if limit is not None), default=None)
 
 
@@ -88,13 +103,10 @@ def parts(scope: str) -> Mapping[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _scope(quota: Quota, asker: Asker) -> str | None:
-    """Return the scope in which the quota counts the request; None when it does not."""
+def _scope(rule: Rule, asker: Asker) -> str | None:
+    """Return the scope in which a quota counts the request; None when it does not."""
     named = []
-    for name in _NAMES:
-        wanted = getattr(quota, name)
-        if wanted is None:
-            continue
+    for name, wanted in rule.named:
         value = _value(name, wanted, asker)
         if value is None:
             return None
@@ -109,14 +121,12 @@ def _value(name: str, wanted: str, asker: Asker) -> str | None:
     return value if wanted in ("*", value) else None
 
 
-def _makes(quota: Quota, named: Mapping[str, str]) -> bool:
-    """Whether the quota makes a scope of these names and values."""
-    wanted = {name: value for name in _NAMES if (value := getattr(quota, name)) is not None}
+def _makes(rule: Rule, named: Mapping[str, str]) -> bool:
+    """Whether a quota makes a scope of these names and values."""
+    wanted = dict(rule.named)
     return wanted.keys() == named.keys() and all(value in ("*", named[name]) for name, value in wanted.items())
 
 
-def _limits(quota: Quota) -> Iterator[tuple[Kind, int]]:
-    for kind in Kind:
-        limit: int | None = getattr(quota, kind)
-        if limit is not None:
-            yield kind, limit
+def _set(quota: Quota, names: Iterable[Name]) -> tuple[tuple[Name, Any], ...]:
+    """Return the settings of these names that a quota sets."""
+    return tuple((name, value) for name in names if (value := getattr(quota, name)) is not None)

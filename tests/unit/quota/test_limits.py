@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from deepseek_local.profile.front_door import Quota
-from deepseek_local.quota.limits import EVERYTHING, Asker, Counter, Kind, counters, limit_of
+from deepseek_local.quota.limits import EVERYTHING, Asker, Counter, Kind, counters, limit_of, rules
 
 ALICE = Asker("u:alice", frozenset({"operator", "analyst"}), "red", "deepseek-r1")
 REQUESTS = Kind.REQUESTS_PER_MINUTE
 
 
 def scopes(asker: Asker = ALICE, **named: str) -> list[str]:
-    return [counter.scope for counter in counters([Quota(requests_per_minute=5, **named)], asker)]
+    return [counter.scope for counter in counters(rules([Quota(requests_per_minute=5, **named)]), asker)]
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,14 @@ def test_a_star_needs_a_value(name):
 
 def test_of_two_quotas_for_the_same_requests_the_lower_limit_holds():
     quotas = [Quota(principal="*", requests_per_minute=9), Quota(principal="u:alice", requests_per_minute=7)]
-    assert counters(quotas, ALICE) == (Counter("principal=u:alice", REQUESTS, 7),)
+    assert counters(rules(quotas), ALICE) == (Counter("principal=u:alice", REQUESTS, 7),)
 
 
 def test_every_limit_of_a_quota_is_a_counter_of_its_own():
     quota = Quota(requests_per_minute=1, tokens_per_minute=2, tokens_per_day=3, concurrent_streams=4)
-    assert [(each.kind, each.limit) for each in counters([quota], ALICE)] == list(zip(Kind, (1, 2, 3, 4), strict=True))
+    assert [(each.kind, each.limit) for each in counters(rules([quota]), ALICE)] == list(
+        zip(Kind, (1, 2, 3, 4), strict=True)
+    )
 
 
 def test_a_role_of_a_quota_is_written_as_in_the_policy():
@@ -88,12 +90,12 @@ ASKERS = st.builds(
 
 @given(st.lists(NAMED, max_size=5), ASKERS)
 def test_a_counter_is_found_once_and_its_limit_can_be_found_again(named, asker):
-    quotas = [Quota(**each) for each in named]
+    quotas = rules(Quota(**each) for each in named)
     found = counters(quotas, asker)
     assert len({(each.scope, each.kind) for each in found}) == len(found)
     assert all(limit_of(quotas, each.scope, each.kind) == each.limit for each in found)
 
 
 def test_a_scope_that_no_quota_makes_any_more_has_no_limit():
-    assert limit_of([Quota(principal="u:bob", requests_per_minute=1)], "principal=u:alice", REQUESTS) is None
-    assert limit_of([Quota(principal="*", tokens_per_day=1)], "principal=u:alice", REQUESTS) is None
+    assert limit_of(rules([Quota(principal="u:bob", requests_per_minute=1)]), "principal=u:alice", REQUESTS) is None
+    assert limit_of(rules([Quota(principal="*", tokens_per_day=1)]), "principal=u:alice", REQUESTS) is None
