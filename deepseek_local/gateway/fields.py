@@ -2,8 +2,8 @@
 The field table: what each field of a request body may do, and that every other field is refused.
 
 `fields.csv` lists every field of the request models that vLLM 0.26 to 0.33 reads on the inference routes (`vllm/entrypoints/*/protocol.py`);
-a contract test compares it with the installed engine. vLLM itself lets unknown fields pass (`OpenAIBaseModel`, `extra="allow"`), so what
-one version ignores can have a meaning in the next.
+a contract test compares it with the installed engine; and a few that clients send although vLLM ignores them. vLLM itself lets unknown fields
+pass (`OpenAIBaseModel`, `extra="allow"`), so what one version ignores can have a meaning in the next.
 """
 
 import csv

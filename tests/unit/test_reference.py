@@ -13,7 +13,7 @@ from deepseek_local.access import Access, Body, Principal, Risk, Verdict
 from deepseek_local.audit.record import ENVELOPE_KEYS, Kind
 from deepseek_local.cli import main
 from deepseek_local.errors import ExitCode
-from deepseek_local.gateway import documents, outcome, records, refusal
+from deepseek_local.gateway import body, documents, guards, outcome, records, refusal
 from deepseek_local.profile.rules import RULES
 from deepseek_local.profile.settings import settings
 
@@ -99,7 +99,8 @@ def test_every_setting_and_every_rule_of_a_profile_is_explained(language):
 @in_both_languages
 def test_every_refusal_of_the_front_door_is_explained(language):
     text = page(language, "reference/errors.md")
-    refusals = [each for each in vars(refusal).values() if isinstance(each, refusal.Refusal)]
+    known = [each for module in (refusal, body, guards) for each in vars(module).values()]
+    refusals = [each for each in known if isinstance(each, refusal.Refusal)]
     assert len(refusals) > 5
     for each in refusals:
         assert f"`{each.reason}`" in text
@@ -119,7 +120,7 @@ def test_every_kind_and_every_field_of_a_record_is_explained(language):
     decision = records.decision(request, b"key", refusal.FORBIDDEN)
     ended = outcome.Outcome("id", None)._fields(aborted=False)
     assert missing(text, [*decision, *decision["sub"], *decision["prompt"], *ended, "tokens"]) == []
-    assert missing(text, documents.Document.__struct_fields__) == []
+    assert missing(text, documents.ATTRIBUTES) == []
 
 
 @in_both_languages
