@@ -117,7 +117,7 @@ class Policy:
     def _prepare(self, principal: Principal, access: Access) -> _Question:
         tenant = self._members.tenant(principal)
         roles = self._roles(principal, tenant)
-        carried = roles & self._members.carried(principal, tenant)
+        carried = self._members.carried(principal, tenant, roles)
         grants = decisive(self._candidates.matching(roles, access.resource, access.action), carried)
         case = Case(
             subject=principal.name,

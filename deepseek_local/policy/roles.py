@@ -46,9 +46,8 @@ class Members:
         """Return all roles of a principal, or of a role, for a tenant."""
         return above(member, self._links.get(None, {}), self._links.get(tenant, {}))
 
-    def carried(self, principal: Principal, tenant: str | None) -> frozenset[str]:
-        """Return the roles whose rules may allow something: those that the credential carries, with the roles that they have."""
-        reached = self.reached(principal.name, tenant)
+    def carried(self, principal: Principal, tenant: str | None, reached: frozenset[str]) -> frozenset[str]:
+        """Return those of its roles whose rules may allow something: what the credential carries, with the roles that these have."""
         if principal.roles is None:
             return reached
         named = reached & principal.roles
