@@ -119,6 +119,7 @@ def answered(start: dict[str, Any], parts: list[bytes], *, hides_usage: bool) ->
         ([WORD, USAGE + DONE], [WORD, DONE]),
         ([WORD, USAGE[:9], USAGE[9:], DONE], [WORD, DONE]),
         ([WORD[:9], WORD[9:], WORD, USAGE, DONE[:5], DONE[5:]], [WORD, WORD, DONE]),
+        ([WORD, WORD[:9], WORD[9:], USAGE, DONE], [WORD, WORD, DONE]),
         ([USAGE, DONE], [DONE]),
     ],
 )

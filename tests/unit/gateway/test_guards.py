@@ -255,6 +255,13 @@ def test_media_from_elsewhere_are_refused_wherever_they_stand(part: dict[str, An
 
 
 @pytest.mark.parametrize(
+    "extra", [{"type": "item_reference"}, {"output": [{"uuid": "u"}]}, {"source": {}}, {"uuid": 1}]
+)
+def test_a_message_of_one_text_is_looked_at_as_well(extra: dict[str, Any]):
+    assert refusal_of({"input": [{"role": "user", "content": "text", **extra}]}).param == "input"
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png,x"}}]}]},
