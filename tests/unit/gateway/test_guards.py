@@ -1,50 +1,18 @@
 """What a request may ask of the engine, and how much of it."""
 
-import json
 from typing import Any
 
 import pytest
+from guarded import CHAT, COMPLETION, NOBODY, RESPONSES, document, guard, passes, refusal_of, route
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_local.access import Access, Body, Risk
-from deepseek_local.gateway import documents, fields, guards
-from deepseek_local.gateway.caps import RoleCeilings, strictest
+from deepseek_local.access import Access
+from deepseek_local.gateway import fields, guards
+from deepseek_local.gateway.caps import strictest
 from deepseek_local.gateway.fields import TABLE, Treatment
-from deepseek_local.gateway.guards import Guard
-from deepseek_local.gateway.refusal import Refusal, RefusedError
+from deepseek_local.gateway.refusal import RefusedError
 from deepseek_local.profile.front_door import Caps, Limits
-
-NOBODY: frozenset[str] = frozenset()
-
-
-def route(path: str, resource: str = "inference_chat") -> Access:
-    return Access(path, resource, "execute", Risk.GUARDED, Body.JSON)
-
-
-CHAT = route("/v1/chat/completions")
-COMPLETION = route("/v1/completions")
-RESPONSES = route("/v1/responses")
-
-
-def guard(roles: dict[str, Caps] | None = None, **limits: Any) -> Guard:
-    return Guard(RoleCeilings(Limits(**limits), roles or {}), frozenset({"m"}), 8192, b"k" * 32)
-
-
-def document(body: dict[str, Any]) -> documents.Document:
-    return documents.parse(json.dumps(body).encode())
-
-
-def refusal_of(
-    body: dict[str, Any], access: Access = CHAT, checked_by: Guard | None = None, roles: frozenset[str] = NOBODY
-) -> Refusal:
-    with pytest.raises(RefusedError) as caught:
-        (checked_by or guard()).check(document(body), access, roles)
-    return caught.value.refusal
-
-
-def passes(body: dict[str, Any], access: Access = CHAT, checked_by: Guard | None = None) -> None:
-    (checked_by or guard()).check(document(body), access, NOBODY)
 
 
 def test_an_ordinary_conversation_passes():
@@ -163,122 +131,6 @@ def test_a_capped_number_is_a_whole_number(value: object):
 )
 def test_a_length_that_the_route_would_ignore_is_refused(name: str, access: Access):
     assert refusal_of({name: 1}, access).param == name
-
-
-@pytest.mark.parametrize(
-    "field",
-    [
-        {"response_format": {"type": "json_schema", "json_schema": {"schema": {"a": "x" * 90}}}},
-        {"structured_outputs": {"regex": "x" * 90}},
-        {"structured_outputs": {"grammar": "x" * 90}},
-        {"tools": [{"type": "function", "function": {"parameters": {"a": "x" * 90}}}]},
-        {"messages": [{"role": "system", "content": [{"tool": {"definition": {"name": "x" * 90}}}]}]},
-    ],
-)
-def test_schemas_are_bounded_in_bytes(field: dict[str, Any]):
-    assert "bytes of schemas" in refusal_of(field, CHAT, guard(schema_bytes=100)).message
-    passes(field)
-
-
-def nested(levels: int) -> dict[str, Any]:
-    return {"a": nested(levels - 1)} if levels > 1 else {}
-
-
-@pytest.mark.parametrize(
-    ("levels", "is_fine"), [(5, True), (6, False)]
-)  # fmt: skip
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda schema: {"response_format": {"json_schema": {"schema": schema}}},
-        lambda schema: {"text": {"format": {"schema": schema}}},
-        lambda schema: {"output_config": {"format": {"schema": schema}}},
-        lambda schema: {"structured_outputs": {"json": schema}},
-        lambda schema: {"structured_outputs": {"json": json.dumps(schema)}},
-        lambda schema: {"tools": [{"function": {"parameters": schema}}]},
-    ],
-)
-def test_schemas_are_bounded_in_depth(wrap: Any, levels: int, is_fine: bool):  # noqa: FBT001  a table's column
-    checked_by = guard(schema_depth=5)
-    if is_fine:
-        passes(wrap(nested(levels)), CHAT, checked_by)
-    else:
-        assert "levels of a schema" in refusal_of(wrap(nested(levels)), CHAT, checked_by).message
-
-
-def test_a_schema_in_a_text_must_be_json():
-    assert "must be JSON" in refusal_of({"structured_outputs": {"json": "{"}}).message
-
-
-@pytest.mark.parametrize("tool", [{"type": "mcp", "server_url": "http://x"}, {"type": "web_search"}, {"type": []}, "f"])
-def test_tools_that_somebody_else_runs_are_refused(tool: object):
-    assert refusal_of({"tools": [tool]}).param == "tools"
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        {"type": "image_url", "image_url": {"url": "https://elsewhere/a.png"}},
-        {"type": "image_url", "image_url": "file:///etc/passwd"},
-        {"image_url": "http://elsewhere"},
-        {"type": "audio_url", "audio_url": {"url": "http://elsewhere"}},
-        {"type": "video_url", "video_url": {"url": " data:,"}},
-        {"type": "input_image", "image_url": "http://elsewhere"},
-        {"type": "input_file", "file_url": "data:,"},
-        {"type": "image_embeds", "image_embeds": "AAAA"},
-        {"type": "prompt_embeds", "data": "AAAA"},
-        {"image_pil": None},
-        {"type": "text", "text": "t", "uuid": "of-somebody"},
-        {"type": "image", "source": {"type": "url", "url": "http://elsewhere"}},
-        {"type": "image", "source": {"url": "http://elsewhere"}},
-        {"type": "tool_result", "content": [{"type": "image", "source": {"type": "url"}}]},
-        {"type": "item_reference", "id": "r"},
-    ],
-)
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        lambda part: {"messages": [{"role": "user", "content": ["text", part]}]},
-        lambda part: {"messages": [[{"role": "user", "content": [part]}]]},
-        lambda part: {"input": [{"role": "user", "content": [part]}]},
-        lambda part: {"input": [{"type": "function_call_output", "output": [part]}]},
-        lambda part: {"system": [part]},
-        lambda part: {"query": {"content": [part]}},
-        lambda part: {"documents": ["a", {"content": [part]}]},
-    ],
-)
-def test_media_from_elsewhere_are_refused_wherever_they_stand(part: dict[str, Any], wrap: Any):
-    refusal = refusal_of(wrap(part))
-    assert refusal.reason == "field_refused"
-    assert refusal.param in wrap(part)
-    assert "elsewhere" not in refusal.message
-
-
-@pytest.mark.parametrize(
-    "extra", [{"type": "item_reference"}, {"output": [{"uuid": "u"}]}, {"source": {}}, {"uuid": 1}]
-)
-def test_a_message_of_one_text_is_looked_at_as_well(extra: dict[str, Any]):
-    assert refusal_of({"input": [{"role": "user", "content": "text", **extra}]}).param == "input"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png,x"}}]}]},
-        {"messages": [{"content": [{"type": "image", "source": {"type": "base64", "data": "x"}}]}]},
-        {"messages": [{"content": [{"type": "tool_use", "input": {"image_url": "https://elsewhere"}}]}]},
-        {"documents": [{"title": "t", "file": "a.pdf", "uuid": "u"}]},
-        {"images": ["data:image/png,x"]},
-        {"metadata": {"uuid": "u"}},
-    ],
-)
-def test_media_that_carry_themselves_pass(body: dict[str, Any]):
-    passes(body)
-
-
-def test_lists_of_addresses_are_looked_at_too():
-    assert refusal_of({"images": ["data:,", "http://elsewhere"]}).param == "images"
-    assert refusal_of({"videos": "http://elsewhere"}).param == "videos"
 
 
 def test_of_several_roles_the_strictest_caps_hold():
