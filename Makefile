@@ -43,6 +43,7 @@ bench: environment-test system-packages  ## Measure the front door, nginx and Li
 	@$(BIN)/python benchmarks/front_door.py --beside
 	@$(BIN)/python benchmarks/audit.py
 	@$(BIN)/python benchmarks/quota.py
+	@$(BIN)/python benchmarks/decision.py
 
 package: environment-test  ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel

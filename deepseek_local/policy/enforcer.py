@@ -65,6 +65,7 @@ class Policy:
         self._candidates = Candidates(grants, bundles)
         self._engine = Engine()
         self._questions: dict[tuple[object, ...], _Question] = {}
+        self._reached: dict[tuple[str, str], frozenset[str]] = {}
 
     def with_more(self, extra: Sequence[Membership]) -> "Policy":
         """Return this policy with some more members."""
@@ -142,7 +143,13 @@ class Policy:
 
     def _roles(self, principal: Principal, tenant: str | None) -> frozenset[str]:
         # Whoever is called like a role has no role by that.
-        return self._members.reached(principal.name, tenant) if PRINCIPAL.fullmatch(principal.name) else frozenset()
+        if not self.has_role(principal.name) or not PRINCIPAL.fullmatch(principal.name):
+            return frozenset()
+        key = (principal.name, self._members.domain(tenant))
+        roles = self._reached.get(key)
+        if roles is None:
+            roles = self._reached[key] = self._members.reached(*key)
+        return roles
 
     def _ask(self, question: _Question, attributes: Attributes) -> Verdict:
         allowed, rule = self._engine.decide(question.case, attributes)

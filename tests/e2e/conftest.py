@@ -19,6 +19,7 @@ START_SECONDS = 240
 
 QUICK = (
     "gateway.policy=[shipped:seed.csv, shipped:demo.csv, users.csv]",
+    "gateway.administrators=[u:root]",
     "observability.health_seconds=1",
     "engine.drain_timeout_seconds=60",
 )
