@@ -36,8 +36,14 @@ class InForce:
         return verdict
 
     def may(self, principal: Principal, access: Access) -> bool:
-        """Whether there are attributes with which the principal would be allowed; asked before a body is read."""
-        return self._widened.may(principal, access)
+        """
+        Whether there are attributes with which the principal would be allowed; asked before a body is read.
+
+        The shadow policy counts here: what it would say can only be known with all attributes.
+        """
+        if self._widened.may(principal, access):
+            return True
+        return self._shadow is not None and self._shadow.may(principal, access)
 
     def roles_of(self, principal: Principal) -> frozenset[str]:
         """Return the roles that the principal has now."""

@@ -241,6 +241,12 @@ def test_a_failure_inside_casbin_is_a_refusal_and_logged(
     assert policy.decide(who("u:demo"), access("inference_chat", "execute"), {}).allowed
 
 
+def test_a_casbin_that_is_switched_off_allows_nothing(ask: Ask):
+    policy = load([SEED, DEMO])
+    policy._engine._enforcer.enable_enforce(enabled=False)
+    assert ask(policy, "u:demo", "inference_chat:execute") == "deny error"
+
+
 def test_an_attribute_that_cannot_be_compared_is_a_refusal(write: Write, ask: Ask):
     class Odd(int):
         def __lt__(self, other: object) -> bool:

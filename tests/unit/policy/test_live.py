@@ -168,6 +168,18 @@ def test_a_shadow_policy_is_only_told_where_it_differs(file: Path, tmp_path: Pat
     assert events(live) == [Event.LOADED, *[Event.SHADOW_LOADED] * 2, Event.LOADED, Event.SHADOW_LOADED]
 
 
+def test_what_only_a_shadow_policy_may_allow_is_asked_with_all_attributes(file: Path, tmp_path: Path):
+    file.write_text(CLOSED)
+    shadow = tmp_path / "shadow.csv"
+    shadow.write_text("p, operator, inference_*, execute, stream\ng, u:olga, operator\n")
+    live = LivePolicy([file], shadow_files=[shadow], watch=always, start=at_once)
+    assert live.current().may(OLGA, CHAT)
+    verdict = live.current().decide(OLGA, CHAT, {"stream": True})
+    assert (verdict.allowed, verdict.shadow) == (False, "allow p:operator/inference_*/execute if stream")
+    shadow.write_text(CLOSED)
+    assert not live.current().may(OLGA, CHAT)
+
+
 def test_a_broken_shadow_policy_changes_nothing(file: Path, tmp_path: Path):
     shadow = tmp_path / "shadow.csv"
     live = LivePolicy([file], shadow_files=[shadow], watch=always, start=at_once)
