@@ -7,7 +7,6 @@ texts: one that was only reworded is told as a change, and whoever reads it can 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 from deepseek_local.access import PRINCIPAL, Principal
@@ -15,6 +14,7 @@ from deepseek_local.policy import resources
 from deepseek_local.policy.candidates import Candidates, decisive
 from deepseek_local.policy.enforcer import Policy
 from deepseek_local.policy.roles import Members
+from deepseek_local.policy.rules import EVERYBODY
 
 NEVER = "never"
 ALWAYS = "always"
@@ -52,45 +52,69 @@ def between(old: Policy, new: Policy) -> tuple[Change, ...]:
     """Return every change, for principals first; nothing when nobody can do more or less than before."""
     lines = (*old.memberships, *new.memberships)
     names = {line.member for line in lines} | {line.role for line in lines}
-    names |= {grant.role for grant in (*old.grants, *new.grants)} - {"*"}
+    names |= {grant.role for grant in (*old.grants, *new.grants)} - {EVERYBODY}
     tenants = (None, *sorted({line.tenant for line in lines if line.tenant is not None}))
-    accesses = tuple(_accesses(old, new))
-    views = (_View(old), _View(new))
+    comparison = _Comparison(old, new)
     return tuple(
         change
         for name in sorted(names, key=lambda name: (not PRINCIPAL.fullmatch(name), name))
-        for change in _changes(name, tenants, accesses, *views)
+        for change in _changes(name, tenants, comparison)
     )
 
 
-class _View:
-    """One policy, asked for the terms of an access instead of a decision."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._candidates = Candidates(policy.grants, policy.bundles)
-        self._members = Members(policy.memberships)
-
-    def terms(self, name: str, tenant: str | None, resource: str, action: str) -> str:
-        """Return when a principal, or somebody with a role, is allowed to do something; a tenant that is not named is found as usual."""
-        asking = self._members.tenant(Principal(name, "asked", "none", tenant))
-        roles = self._members.reached(name, asking) | {name}
-        grants = decisive(self._candidates.matching(roles, resource, action), roles)
-        allowing = sorted({grant.condition for grant in grants if grant.effect == "allow"})
-        denying = sorted({grant.condition for grant in grants if grant.effect == "deny"})
-        if not allowing or "" in denying:
-            return NEVER
-        terms = f"if {_either(allowing)}" if "" not in allowing else ALWAYS
-        return f"{terms}, unless {_either(denying)}" if denying else terms
+Difference = tuple[str, str, str]
+"""An access, when it is allowed before, and when after."""
 
 
-def _changes(
-    name: str, tenants: Sequence[str | None], accesses: Sequence[tuple[str, str]], old: _View, new: _View
-) -> Iterator[Change]:
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for tenant, (resource, action) in product(tenants, accesses):
-        before, after = (view.terms(name, tenant, resource, action) for view in (old, new))
-        if before != after:
-            found.setdefault((f"{resource}:{action}", before, after), []).append(tenant or "none")
+class _Comparison:
+    """Both policies, asked for the terms of accesses instead of decisions."""
+
+    def __init__(self, old: Policy, new: Policy) -> None:
+        self._members = Members(old.memberships), Members(new.memberships)
+        self._candidates = Candidates(old.grants, old.bundles), Candidates(new.grants, new.bundles)
+        self._accesses = tuple(_accesses(old, new))
+        self._is_regrouped = set(map(str, old.bundles)) != set(map(str, new.bundles))
+        before, after = ({str(grant): grant.role for grant in policy.grants} for policy in (old, new))
+        self._changed_roles = {(before | after)[text] for text in before.keys() ^ after.keys()}
+        self._found: dict[tuple[frozenset[str], frozenset[str]], tuple[Difference, ...]] = {}
+
+    def of(self, name: str, tenant: str | None) -> tuple[Difference, ...]:
+        """Return what differs for a principal or role; whoever has the same roles before and after shares the work."""
+        roles = self._roles(name, tenant, self._members[0]), self._roles(name, tenant, self._members[1])
+        if roles not in self._found:
+            self._found[roles] = tuple(self._differences(*roles))
+        return self._found[roles]
+
+    def _roles(self, name: str, tenant: str | None, members: Members) -> frozenset[str]:
+        asking = members.tenant(Principal(name, "asked", "none", tenant))
+        return members.reached(name, asking) | {EVERYBODY} | (set() if PRINCIPAL.fullmatch(name) else {name})
+
+    def _differences(self, before: frozenset[str], after: frozenset[str]) -> Iterator[Difference]:
+        if before == after and not self._is_regrouped and not before & self._changed_roles:
+            return
+        for resource, action in self._accesses:
+            old = _terms(self._candidates[0], before, resource, action)
+            new = _terms(self._candidates[1], after, resource, action)
+            if old != new:
+                yield f"{resource}:{action}", old, new
+
+
+def _terms(candidates: Candidates, roles: frozenset[str], resource: str, action: str) -> str:
+    """Return when somebody with these roles is allowed to do something."""
+    grants = decisive(candidates.matching(roles - {EVERYBODY}, resource, action), roles)
+    allowing = sorted({grant.condition for grant in grants if grant.effect == "allow"})
+    denying = sorted({grant.condition for grant in grants if grant.effect == "deny"})
+    if not allowing or "" in denying:
+        return NEVER
+    terms = f"if {_either(allowing)}" if "" not in allowing else ALWAYS
+    return f"{terms}, unless {_either(denying)}" if denying else terms
+
+
+def _changes(name: str, tenants: Sequence[str | None], comparison: _Comparison) -> Iterator[Change]:
+    found: dict[Difference, list[str]] = {}
+    for tenant in tenants:
+        for difference in comparison.of(name, tenant):
+            found.setdefault(difference, []).append(tenant or "none")
     alike: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for (access, before, after), named in found.items():
         alike.setdefault((before, after, () if len(named) == len(tenants) else tuple(named)), []).append(access)

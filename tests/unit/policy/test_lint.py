@@ -1,5 +1,8 @@
 """The linter: each finding has a line that causes it and a near one that does not."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from deepseek_local.policy import lint, rules
@@ -94,3 +97,10 @@ def test_the_shipped_roles_lack_nothing_but_members():
 def test_five_thousand_rules_are_looked_at_without_a_pairwise_comparison():
     many = "".join(f"p, operator, model_m{number}, read\n" for number in range(4_990))
     assert findings(many) == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_finding_is_explained_on_the_reference_page(language: str):
+    known = set(re.findall(r'"(policy\.[a-z-]+)"', Path(lint.__file__).read_text("utf-8")))
+    page = Path(__file__).parents[3] / "docs" / language / "reference" / "policy.md"
+    assert known == set(re.findall(r"^\| `(policy\.[a-z-]+)` \|", page.read_text("utf-8"), re.MULTILINE))
