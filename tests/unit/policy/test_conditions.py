@@ -1,6 +1,8 @@
 """The language of conditions: total, typed, and deaf to everything that is not in it."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from deepseek_local.policy import conditions
 from deepseek_local.policy.attributes import ATTRIBUTES, WEEKDAYS
 from deepseek_local.policy.casbin_engine import counts
 from deepseek_local.policy.conditions import ConditionError
+from deepseek_local.policy.predicates import PREDICATES
 
 REQUEST: dict[str, Attribute] = {
     "tenant": "acme",
@@ -267,3 +270,11 @@ def test_whatever_is_read_has_an_answer(text: str):
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str):
     assert read(text) in (True, False, "refused")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_reference_lists_every_attribute_and_every_call(language: str):
+    text = (Path(__file__).parents[3] / "docs" / language / "reference" / "policy.md").read_text("utf-8")
+    listed = re.findall(r"^\| `([a-z_]+)(?:\([^|]*\))?` \|", text.split("\n## ")[2], re.MULTILINE)
+    assert listed == [*ATTRIBUTES, "hours", "weekdays", "cidr", "model"]
+    assert set(listed) == {*ATTRIBUTES, *PREDICATES}

@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deepseek_local.policy.rules import MAXIMUM_BYTES, MAXIMUM_LINES, parse
 
@@ -139,3 +141,38 @@ def test_a_file_that_is_too_large_is_not_read():
 def test_a_file_with_too_many_rules_is_not_read():
     (problem,) = problems("p, admin, *, *\n" * (MAXIMUM_LINES + 1))
     assert "has 5001 rules" in problem
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(content: bytes):
+    lines = parse("policy.csv", content)
+    assert all(problem.file == "policy.csv" for problem in lines.problems)
+
+
+FIELDS = [
+    "p",
+    "g",
+    "g2",
+    "*",
+    "reader",
+    "u:a",
+    "x",
+    "x_*",
+    "read",
+    "deny",
+    "allow",
+    "stream",
+    '"hours(8, 20)"',
+    '"',
+    "",
+    "acme",
+]
+
+
+@given(st.lists(st.lists(st.sampled_from(FIELDS), max_size=7).map(", ".join), max_size=5))
+def test_every_line_is_a_rule_or_has_a_problem(texts: list[str]):
+    lines = parse("policy.csv", "\n".join(texts).encode())
+    read = {line.line for line in (*lines.grants, *lines.memberships, *lines.bundles)}
+    refused = {problem.line for problem in lines.problems}
+    assert read | refused == {number for number, text in enumerate(texts, start=1) if text.strip()}
+    assert not read & refused
