@@ -63,6 +63,14 @@ def test_a_removed_line_is_the_opposite_of_an_added_one():
     assert told(BASE, f"{BASE}g, u:eve, operator\n") == ["u:eve loses inference_chat:execute"]
 
 
+def test_a_resource_that_joins_a_group_is_told_for_whom_a_rule_names_the_group():
+    groups = f"{BASE}p, analyst, big, read\ng2, model_y, big\n"
+    assert told(f"{groups}g2, model_x, big\n", groups) == [
+        "u:ann gains model_x:read",
+        "role analyst gains model_x:read",
+    ]
+
+
 def test_a_condition_that_changed_is_told_with_both_texts():
     old, new = (BASE + f"p, operator, model_list, read, {text}\n" for text in ("hour < 8", "hour < 9"))
     assert told(new, old) == [
