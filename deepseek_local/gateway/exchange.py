@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 from deepseek_local.errors import AuditError
 from deepseek_local.gateway.asgi import App, Message, Scope, Send
 from deepseek_local.gateway.body import Replay
-from deepseek_local.gateway.headers import is_event_stream, towards_client
+from deepseek_local.gateway.headers import HeaderPairs, is_event_stream, towards_client
 from deepseek_local.gateway.hidden_usage import HiddenUsage
 from deepseek_local.gateway.outcome import Outcome
 from deepseek_local.gateway.refusal import FAILED, NO_RECORD
@@ -38,12 +38,32 @@ _ORDINARY_END = b"]}\n\n"
 class Exchange:
     """One request, from the moment that the engine may see it."""
 
-    __slots__ = ("_flows", "_head", "_hidden", "_hides", "_outcome", "_replay", "_request_id", "_send", "_started")
+    __slots__ = (
+        "_flows",
+        "_head",
+        "_headers",
+        "_hidden",
+        "_hides",
+        "_outcome",
+        "_replay",
+        "_request_id",
+        "_send",
+        "_started",
+    )
 
     def __init__(
-        self, request_id: str, outcome: Outcome, replay: Replay, send: Send, *, hides_usage: bool = False
+        self,
+        request_id: str,
+        outcome: Outcome,
+        replay: Replay,
+        send: Send,
+        *,
+        headers: HeaderPairs = (),
+        hides_usage: bool = False,
     ) -> None:
         self._request_id = request_id
+        self._headers = headers
+        """What we tell the client beside the engine's headers."""
         self._outcome = outcome
         self._replay = replay
         self._send = send
@@ -123,6 +143,7 @@ class Exchange:
     def _hold(self, message: Message) -> None:
         self._outcome.status = message["status"]
         headers = towards_client(message.get("headers", ()), self._request_id.encode("ascii"))
+        headers += self._headers
         self._head = {**message, "headers": headers}
         if self._hides and is_event_stream(headers):
             self._hidden = HiddenUsage()

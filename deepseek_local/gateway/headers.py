@@ -7,10 +7,11 @@ vLLM takes `X-Request-Id` as the id of the request, `X-Vllm-Priority` over the b
 credential ends here: the engine needs none, and what it does not have it cannot log.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 Headers = Iterable[tuple[bytes, bytes]]
 HeaderList = list[tuple[bytes, bytes]]
+HeaderPairs = Sequence[tuple[bytes, bytes]]
 
 REQUEST_ID = b"x-request-id"
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
+from functools import partial
 
 from deepseek_local.audit.client import AuditClient
+from deepseek_local.gateway import metrics
 
 _log = logging.getLogger(__name__)
 
@@ -15,7 +18,6 @@ class Journal:
     def __init__(self, client: AuditClient) -> None:
         self._client = client
         self._is_silent = False
-        self._policy: str | None = None
 
     def append(self, kind: str, fields: Mapping[str, object]) -> "asyncio.Future[None]":
         """
@@ -24,31 +26,24 @@ class Journal:
         Cancelling the future does not take the record back. Raises `AuditError` for a record that cannot be one.
         """
         future = self._client.append(kind, fields)
-        future.add_done_callback(self._note)
+        future.add_done_callback(partial(self._note, time.perf_counter()))
         return future
 
-    def _note(self, record: "asyncio.Future[None]") -> None:
+    def _note(self, sent: float, record: "asyncio.Future[None]") -> None:
         """Tell how a record fared; asking for its failure is also what keeps asyncio quiet when nobody waits for it any more."""
-        failure = None if record.cancelled() else record.exception()
+        if record.cancelled():
+            return
+        failure = record.exception()
         if failure is not None:
             if not self._is_silent:
                 self._is_silent = True
                 _log.error("requests are refused with 503 until their records can be written: %s", failure)
-        elif self._is_silent and not record.cancelled():
+            return
+        metrics.appended(time.perf_counter() - sent)
+        if self._is_silent:
             self._is_silent = False
             # As loud as what it ends: vLLM leaves our loggers at the level of warnings.
             _log.warning("records can be written again")
-
-    async def note_policy(self, digest: str) -> None:
-        """Record a policy before the first decision under it. Raises `AuditError`."""
-        if digest == self._policy:
-            return
-        before, self._policy = self._policy, digest
-        try:
-            await self.append("policy_load", {"pol": digest, "before": before})
-        except BaseException:
-            self._policy = before
-            raise
 
     def close(self) -> None:
         """Give the connection back."""

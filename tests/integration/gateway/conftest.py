@@ -140,7 +140,7 @@ class Door:
                 timeout_seconds=1.0,
             ),
             salt_key_file=self.directory / "salt.key",
-            served_models=("stub",),
+            served_models=("m", "stub"),
             max_model_len=8192,
             node="test",
             tokens_file=self.store,
@@ -197,7 +197,7 @@ class Door:
         return self.client.request(method, path, headers=headers, **arguments)
 
     def chat(self, **stub: Any) -> httpx.Response:
-        return self.ask(self.olga, json={"model": "m", "messages": [], "stub": stub})
+        return self.ask(self.olga, json={"model": "m", "messages": [], "metadata": stub})
 
     def records_of(self, response: httpx.Response) -> list[Mapping[str, Any]]:
         return self.sequencer.records_of(response.headers["x-request-id"])

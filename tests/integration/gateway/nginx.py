@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import socket
 import ssl
@@ -25,7 +26,10 @@ from tests.integration.gateway.conftest import Door, wait_until
 
 PROGRAM = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
-CONFIGURATION = """\
+PAGE = Path(__file__).parents[3] / "docs/en/how-to/identities.md"
+"""What it tells operators to write is what is tested."""
+
+FRAME = """\
 daemon off;
 master_process off;
 user {user};
@@ -39,26 +43,7 @@ http {{
     fastcgi_temp_path {place}/fastcgi;
     scgi_temp_path {place}/scgi;
     uwsgi_temp_path {place}/uwsgi;
-    ssl_protocols TLSv1.3;
-    ssl_session_cache off;
-    ssl_session_tickets off;
-    ssl_certificate {place}/server.pem;
-    ssl_certificate_key {place}/server.key;
-    ssl_client_certificate {place}/clients.pem;
-    proxy_set_header Host front-door;
-    proxy_set_header X-DS-Proxy {key};
-    proxy_set_header X-DS-Client-IP $remote_addr;
-    proxy_set_header X-DS-Client-Cert $ssl_client_escaped_cert;
-    server {{
-        listen 127.0.0.1:{strict} ssl;
-        ssl_verify_client optional;
-        location / {{ proxy_pass http://unix:{front}; }}
-    }}
-    server {{
-        listen 127.0.0.1:{careless} ssl;
-        ssl_verify_client optional_no_ca;
-        location / {{ proxy_pass http://unix:{front}; }}
-    }}
+    {servers}
 }}
 """
 
@@ -97,17 +82,14 @@ class ProxiedDoor(Door):
         server = self.servers.issue(address, usage=(ExtendedKeyUsageOID.SERVER_AUTH,))
         (self.directory / "server.pem").write_bytes(server.pem)
         (self.directory / "server.key").write_bytes(server.key_pem)
-        file = self.directory / "nginx.conf"
-        file.write_text(
-            CONFIGURATION.format(
-                user=pwd.getpwuid(os.getuid()).pw_name,
-                place=self.directory,
-                key=self.proxy_key.hex(),
-                front=self.front,
-                strict=self.strict,
-                careless=self.careless,
-            )
+        subprocess.run(["sh", "-ec", self._here(_block("sh", "proxy.key"))], check=True)
+        strict = self._here(_block("nginx", "server {")).replace("listen 443", f"listen 127.0.0.1:{self.strict}")
+        careless = strict.replace(str(self.strict), str(self.careless)).replace(
+            "verify_client optional", "verify_client optional_no_ca"
         )
+        file = self.directory / "nginx.conf"
+        user = pwd.getpwuid(os.getuid()).pw_name
+        file.write_text(FRAME.format(user=user, place=self.directory, servers=strict + careless))
         error_log = self.directory / "error.log"
         process = subprocess.Popen([PROGRAM, "-c", str(file), "-e", str(error_log)], stderr=subprocess.DEVNULL)
         try:
@@ -116,6 +98,12 @@ class ProxiedDoor(Door):
         finally:
             process.terminate()
             process.wait(10)
+
+    def _here(self, text: str) -> str:
+        """Put the test's directory in the place of those that the page names."""
+        for path in ("/etc/nginx", "/run/deepseek-local/67b", "/var/lib/deepseek-local/67b"):
+            text = text.replace(path, str(self.directory))
+        return text
 
     @contextmanager
     def through(
@@ -139,6 +127,13 @@ class ProxiedDoor(Door):
         transport = httpx.HTTPTransport(uds=str(self.front))
         with httpx.Client(base_url="http://front-door", transport=transport, timeout=20) as one:
             yield one
+
+
+def _block(language: str, part: str) -> str:
+    """Return the one block of the page that is in this language and has this part."""
+    blocks = re.findall(rf"^ *```{language}\n(.*?)^ *```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    (found,) = [block for block in blocks if part in block]
+    return found
 
 
 def _free_ports(count: int) -> list[int]:

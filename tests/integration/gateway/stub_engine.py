@@ -1,7 +1,7 @@
 """
 A stub engine: an ASGI application that stands for vLLM where a test must provoke a fault or look from inside.
 
-It answers in the ways that the field `stub` of the body asks for, and remembers what it saw. It never generates anything.
+It answers in the ways that the field `metadata` of the body asks for, and remembers what it saw. It never generates anything.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class StubEngine:
             await (self._refuse if scope["query_string"] else self._talk)(receive, send)
             return
         seen.body = await _body(receive)
-        wanted = json.loads(seen.body).get("stub", {}) if seen.body.startswith(b"{") else {}
+        wanted = json.loads(seen.body).get("metadata", {}) if seen.body.startswith(b"{") else {}
         await getattr(self, f"_{wanted.get('kind', 'answer')}")(seen, wanted, receive, send)
 
     async def _answer(self, _: Seen, wanted: Message, __: Any, send: Any) -> None:

@@ -118,7 +118,7 @@ def test_the_engine_is_told_when_the_client_leaves_before_any_answer(door: Door)
     with pytest.raises(httpx.ReadTimeout):
         door.client.post(
             "/v1/chat/completions",
-            json={"stub": {"kind": "never"}},
+            json={"metadata": {"kind": "never"}},
             headers={"authorization": f"Bearer {door.olga}"},
             timeout=httpx.Timeout(20, read=0.2),
         )
@@ -131,7 +131,7 @@ def test_the_engine_is_told_when_the_client_leaves_before_any_answer(door: Door)
 
 def stream(door: Door, **stub: object):  # type: ignore[no-untyped-def]  # httpx names no type for it
     headers = {"authorization": f"Bearer {door.olga}"}
-    return door.client.stream("POST", "/v1/chat/completions", json={"stream": True, "stub": stub}, headers=headers)
+    return door.client.stream("POST", "/v1/chat/completions", json={"stream": True, "metadata": stub}, headers=headers)
 
 
 class Pool:

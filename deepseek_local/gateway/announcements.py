@@ -1,0 +1,82 @@
+"""
+What happens at the front door apart from requests, on its way to the audit log: changes of the policy, and refusals that a ban suppressed.
+
+It is written before the next decision, so that a record under a policy never precedes the record of its loading. What could not be
+written waits for the next attempt.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from deepseek_local.audit.record import Kind
+from deepseek_local.gateway import metrics
+from deepseek_local.gateway.authenticate import Authenticator
+from deepseek_local.gateway.journal import Journal
+from deepseek_local.identity.bans import Suppressed
+from deepseek_local.policy.live import LivePolicy
+from deepseek_local.policy.news import Event, News
+
+BANS_SECONDS = 1.0
+"""How often it is asked whether a ban has ended."""
+
+
+class Announcements:
+    """What waits to be written, of one API server process."""
+
+    def __init__(self, policy: LivePolicy, authenticator: Authenticator, journal: Journal) -> None:
+        self._policy = policy
+        self._authenticator = authenticator
+        self._journal = journal
+        self._waiting: deque[tuple[Kind, dict[str, object]]] = deque()
+        self._next_bans = 0.0
+
+    async def write(self) -> None:
+        """Write what has happened; nothing, as a rule, and then this costs next to nothing. Raises `AuditError`."""
+        now = time.monotonic()
+        if now >= self._next_bans:
+            self._next_bans = now + BANS_SECONDS
+            self._take(self._authenticator.take_suppressed())
+        if news := self._policy.news():
+            self._tell(news)
+        await self._write()
+
+    async def write_rest(self) -> None:
+        """Write what a stop would lose. Raises `AuditError`."""
+        self._take(self._authenticator.take_suppressed(everything=True))
+        self._tell(self._policy.news())
+        await self._write()
+
+    async def _write(self) -> None:
+        while self._waiting:
+            kind, fields = self._waiting[0]
+            # Taken off before the wait, so that a second request meanwhile does not write it again; put back if it fails.
+            self._waiting.popleft()
+            try:
+                await self._journal.append(kind, fields)
+            except BaseException:
+                self._waiting.appendleft((kind, fields))
+                raise
+
+    def _take(self, suppressed: Iterable[Suppressed]) -> None:
+        for each in suppressed:
+            since = each.since.strftime("%Y-%m-%dT%H:%M:%SZ")
+            fields = {"ip": each.address, "reason": "banned", "count": each.count, "since": since}
+            self._waiting.append((Kind.SUPPRESSED, fields))
+
+    def _tell(self, news: Iterable[News]) -> None:
+        for piece in news:
+            if piece.event is Event.LOADED and piece.digest is not None:
+                metrics.policy_generation(piece.digest)
+            elif piece.event in {Event.REFUSED, Event.SHADOW_REFUSED, Event.GRANTS_REFUSED}:
+                metrics.policy_refused()
+            self._waiting.append((Kind.POLICY_LOAD, _fields(piece)))
+
+
+def _fields(piece: News) -> dict[str, object]:
+    told: dict[str, object] = {name: value for name, value in asdict(piece).items() if value is not None}
+    told["act"] = str(told.pop("event"))
+    if "digest" in told:
+        told["pol"] = told.pop("digest")
+    return told

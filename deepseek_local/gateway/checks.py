@@ -1,0 +1,123 @@
+"""
+The way of a request through the checks; each can only refuse, and the first that does ends it.
+
+    draining → route → identity → may it at all → body → guard → policy → model → quota
+
+Before the body is read it is clear who asks and that some rule could allow it, so that strangers cannot make the server read. The policy
+is asked before the names of models are compared, so that only who may ask learns which there are.
+"""
+
+import time
+from typing import Final
+
+from deepseek_local.access import Access, Attribute, Body, Principal, Risk, Verdict
+from deepseek_local.files import Watch
+from deepseek_local.gateway import body, documents, guards, metrics, refusal
+from deepseek_local.gateway.asgi import Receive, Scope
+from deepseek_local.gateway.authenticate import Authenticator
+from deepseek_local.gateway.claims import claims
+from deepseek_local.gateway.guards import Guard
+from deepseek_local.gateway.metering import Meter
+from deepseek_local.gateway.refusal import RefusedError
+from deepseek_local.gateway.requests import Request
+from deepseek_local.gateway.rewrite import Prepared
+from deepseek_local.identity import keys
+from deepseek_local.policy.attributes import WEEKDAYS
+from deepseek_local.policy.in_force import InForce
+from deepseek_local.policy.live import LivePolicy
+from deepseek_local.profile.handover import GatewaySettings
+from deepseek_local.quota.tokens import Demand
+
+_NO_DOCUMENT: Final = documents.Document()
+
+
+class Checks:
+    """Everything that decides about requests. Raises an `Error` that says which of the settings cannot be used."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.policy = LivePolicy(
+            settings.policy_files, settings.administrators, settings.break_glass_file, settings.shadow_files
+        )
+        self.authenticator = Authenticator(settings)
+        self.guard: Guard = guards.of(settings, keys.read(settings.salt_key_file))
+        self.meter = Meter(settings)
+        self._limits = settings.limits
+        self._node = settings.node
+        self._draining = Watch([settings.drain_file])
+
+    def prepare(self, request: Request) -> Prepared:
+        """Return the body that the engine gets for a request that passed."""
+        content, principal, verdict = request.body or b"", request.principal, request.verdict
+        if request.document is None or request.access is None or principal is None or verdict is None:
+            return Prepared(content)
+        return self.guard.prepare(
+            request.document, content, request.access, principal=principal, tenant=verdict.tenant, roles=verdict.roles
+        )
+
+    async def examine(self, request: Request, scope: Scope, receive: Receive) -> None:
+        """Find out about a request, step by step. Raises `RefusedError` at the first step that it does not pass."""
+        request.peer = self.authenticator.address(scope)
+        if self._draining.stamps() != (None,):
+            raise RefusedError(refusal.DRAINING)
+        access = request.access
+        if access is None or access.risk is not Risk.GUARDED:
+            raise RefusedError(refusal.NO_ROUTE)
+        principal = request.principal = self.authenticator.identify(scope)
+        policy = self.policy.current()
+        if not policy.may(principal, access):
+            _decide(policy, request, principal, access, {})
+        request.claims = claims(scope["headers"])
+        if access.body is not Body.NONE:
+            request.body = await body.read(receive, scope["headers"], self._limits)
+            # Reading takes time, and what was true before it need not be true any more.
+            policy = self.policy.current()
+        await self._weigh(policy, request, principal, access)
+
+    async def _weigh(self, policy: InForce, request: Request, principal: Principal, access: Access) -> None:
+        """Look at what is asked: within the caps, allowed, served, and within the quotas. Raises `RefusedError`."""
+        document = _NO_DOCUMENT
+        longest: int | None = None
+        if access.body is Body.JSON:
+            document = request.document = documents.parse(request.body or b"")
+            roles = policy.roles_of(principal)
+            self.guard.check(document, access, roles)
+            longest = self.guard.answer_tokens(document, access, roles)
+        verdict = _decide(policy, request, principal, access, self._attributes(request, document, longest))
+        self.guard.check_model(document)
+        request.charge = await self.meter.charge(
+            principal, access, verdict, document.model, _demand(request, document, longest)
+        )
+
+    def _attributes(self, request: Request, document: documents.Document, longest: int | None) -> dict[str, Attribute]:
+        """Return what conditions may look at; the time is that of this host."""
+        now = time.localtime()
+        found: dict[str, Attribute] = {
+            **request.claims,
+            "ip": request.peer,
+            "node": self._node,
+            "hour": now.tm_hour,
+            "weekday": WEEKDAYS[now.tm_wday],
+            "stream": bool(document.stream),
+        }
+        if document.model is not None:
+            found["model"] = document.model
+        if longest is not None:
+            found["max_tokens"] = longest
+        return found
+
+
+def _decide(
+    policy: InForce, request: Request, principal: Principal, access: Access, attributes: dict[str, Attribute]
+) -> Verdict:
+    """Ask the policy. Raises `RefusedError` when it does not allow."""
+    started = time.perf_counter()
+    verdict = request.verdict = policy.decide(principal, access, attributes)
+    metrics.decided(time.perf_counter() - started)
+    if not verdict.allowed:
+        raise RefusedError(refusal.FORBIDDEN)
+    return verdict
+
+
+def _demand(request: Request, document: documents.Document, longest: int | None) -> Demand:
+    answers = max(document.n or 1, document.best_of or 1)
+    return Demand(len(request.body or b""), document.prompts or 1, answers, longest)

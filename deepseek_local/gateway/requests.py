@@ -1,0 +1,47 @@
+"""What is known about one request; every check on its way adds what it found out."""
+
+from dataclasses import dataclass, field
+
+from deepseek_local.access import Access, Attribute, Principal, Verdict
+from deepseek_local.gateway.asgi import Scope
+from deepseek_local.gateway.documents import Document
+from deepseek_local.gateway.metering import Charge
+from deepseek_local.gateway.request_id import mint
+from deepseek_local.policy import routes
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, from its head to the decision about it."""
+
+    id: str
+    peer: str
+    method: str
+    path: str
+    access: Access | None
+    """What the route means; None where there is no such route."""
+    principal: Principal | None = None
+    claims: dict[str, Attribute] = field(default_factory=dict)
+    """What the client says about its purpose and its data."""
+    body: bytes | None = None
+    document: Document | None = None
+    verdict: Verdict | None = None
+    charge: Charge | None = None
+    """What its quotas were charged."""
+
+
+def request_of(scope: Scope) -> Request:
+    """Begin with what the scope says, which is trusted for the method, the path and the peer only."""
+    method = scope["method"] if scope["type"] == "http" else routes.WEBSOCKET
+    client = scope.get("client")
+    # A method is the client's word; only the server says that a request is a WebSocket.
+    is_posing = scope["type"] == "http" and method == routes.WEBSOCKET
+    access = routes.match(method, scope["path"]) if _is_literal(scope) and not is_posing else None
+    return Request(mint(), client[0] if client else "unix", method, scope["path"], access)
+
+
+def _is_literal(scope: Scope) -> bool:
+    """Whether the client spelled the path as the engine will read it: no percent-encoding, no prefix to be taken off."""
+    raw_path = scope.get("raw_path")
+    path: str = scope["path"]
+    return not scope.get("root_path") and path.isascii() and (raw_path is None or raw_path == path.encode("ascii"))
