@@ -26,7 +26,7 @@ def head(door: Door, *lines: str) -> bytes:
 
 
 def json_of(size: int) -> bytes:
-    frame = b'{"x":"%b"}'
+    frame = b'{"user":"%b"}'
     return frame % (b"a" * (size - len(frame) + 2))
 
 
@@ -46,7 +46,7 @@ def test_a_body_in_chunks_without_length_is_handed_on_whole(door: Door):
     body = json_of(BODY_BYTES)
     response = door.ask(door.olga, content=pieces(body))
     assert response.status_code == 200
-    assert door.seen(response).body == body
+    assert door.sent_to_engine(response) == body
 
 
 def test_chunks_beyond_the_limit_are_refused(door: Door):
@@ -166,5 +166,5 @@ def test_a_second_request_on_the_same_connection_is_its_own(door: Door):
     with httpx.Client(
         base_url=f"http://127.0.0.1:{door.port}", headers={"authorization": f"Bearer {door.olga}"}
     ) as client:
-        answers = [client.post("/v1/chat/completions", json={"x": number}) for number in range(3)]
-    assert [door.seen(answer).body for answer in answers] == [b'{"x":0}', b'{"x":1}', b'{"x":2}']
+        answers = [client.post("/v1/chat/completions", json={"user": str(number)}) for number in range(3)]
+    assert [door.sent_to_engine(answer) for answer in answers] == [b'{"user":"0"}', b'{"user":"1"}', b'{"user":"2"}']
