@@ -74,7 +74,7 @@ class WatchedPolicy:
         self._start, self._clock = start, clock
         self._watch = watch((*self._files, *map(expectations.table_of, self._files)))
         self._stamps = self._watch.stamps()
-        self._unchanged_at = clock()
+        self._unchanged_at = self._seen_at = clock()
         self._loading: Future[Policy] | None = None
         self._settle(self._load)
 
@@ -86,7 +86,7 @@ class WatchedPolicy:
             if stamps == self._stamps:
                 self._unchanged_at = self._clock()
                 return False
-            self._stamps = stamps
+            self._stamps, self._seen_at = stamps, self._clock()
             self._loading = self._start(self._load)
             patience = PATIENCE_SECONDS
         if self._clock() - self._unchanged_at < GRACE_SECONDS:
@@ -96,6 +96,7 @@ class WatchedPolicy:
                 return False
         loading, self._loading = self._loading, None
         self._settle(loading.result)
+        self._unchanged_at = self._seen_at
         return True
 
     def usable(self) -> Policy:

@@ -185,13 +185,14 @@ def test_a_request_that_nothing_can_allow_is_known_before_its_body(
 
 
 def test_more_members_have_more_rights_and_others_the_same(write: Write, ask: Ask):
-    policy = load([write("p, r, x, read\ng, u:b, r, acme\n")])
-    more = policy.with_more([Membership("u:a", "r", None, "f", 1), Membership("u:b", "r", "beta", "f", 2)])
+    policy = load([write("p, r, x, read\np, q, y, read\ng, u:b, r, acme\n")])
+    more = policy.with_more([Membership("u:a", "r", None, "f", 1), Membership("u:b", "q", "beta", "f", 2)])
     assert ask(policy, "u:a") == "deny default"
     assert ask(more, "u:a") == "allow p:r/x/read"
     # Still for the tenant that the policy names, not lost between two.
     assert ask(more, "u:b") == "allow p:r/x/read"
-    assert ask(more, "u:b", tenant="beta") == "allow p:r/x/read"
+    assert ask(more, "u:b", "y:read") == "deny default"
+    assert ask(more, "u:b", "y:read", tenant="beta") == "allow p:q/y/read"
     assert more.digest == policy.digest
 
 
@@ -274,5 +275,7 @@ def test_remembered_questions_are_bounded(monkeypatch: pytest.MonkeyPatch, acces
     for number in range(50):
         assert policy.decide(demo, access(f"inference_{number}", "execute"), {}).allowed
         assert not policy.decide(who(f"u:stranger{number}"), access("inference_chat", "execute"), {}).allowed
+        assert policy.roles_of(who("u:demo", tenant=f"tenant{number}")) == {"operator", "analyst"}
         assert len(policy._questions) <= 10
     assert all(key[0] == "u:demo" for key in policy._questions)
+    assert len(policy._reached) == 1

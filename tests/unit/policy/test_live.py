@@ -13,7 +13,7 @@ from deepseek_local.errors import PolicyError
 from deepseek_local.files import Watch
 from deepseek_local.policy.live import LivePolicy
 from deepseek_local.policy.news import Event, News
-from deepseek_local.policy.reload import GRACE_SECONDS, in_thread
+from deepseek_local.policy.reload import GRACE_SECONDS
 
 CHAT = Access("/v1/chat/completions", "inference_chat", "execute", Risk.GUARDED, Body.JSON)
 OLGA = Principal("u:olga", "token", "kid")
@@ -137,20 +137,43 @@ def test_what_changes_while_it_is_read_is_read_again(file: Path):
     assert allowed(live)
 
 
+class Patient(Future):
+    """Ends only for who waits without a limit."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__()
+        self._work = work
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        if timeout is not None:
+            raise TimeoutError
+        return None
+
+    def result(self, timeout: float | None = None) -> object:
+        assert timeout is None
+        return self._work()
+
+
 def test_a_request_waits_for_a_policy_that_has_been_loading_for_too_long(file: Path):
     clock = Clock()
-    started: list[Work] = []
-
-    def start(work: Work) -> Future:
-        started.append(work)
-        return in_thread(work)
-
-    live = LivePolicy([file], watch=always, start=start, clock=clock)
+    live = LivePolicy([file], watch=always, start=Patient, clock=clock)
     file.write_text(CLOSED)
     # Nobody has asked for an hour: the first who does must not be answered by the old policy, however long loading takes.
     clock.now = 3600.0
     assert not allowed(live)
-    assert len(started) == 1
+    file.write_text(OPEN)
+    assert not allowed(live)
+    clock.now += GRACE_SECONDS
+    assert allowed(live)
+
+
+def test_a_policy_is_loaded_in_a_thread(file: Path):
+    live = LivePolicy([file], watch=always, clock=Clock())
+    file.write_text(CLOSED)
+    for _ in range(1_000):
+        if not allowed(live):
+            return
+    pytest.fail("the changed policy did not come into force")
 
 
 def test_a_shadow_policy_is_only_told_where_it_differs(file: Path, tmp_path: Path):
