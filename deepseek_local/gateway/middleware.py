@@ -67,16 +67,26 @@ class PolicyMiddleware:
                 await self._checks.meter.settle(request.charge, *_used(outcome))
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the engine start and stop; all requests are over when it has stopped."""
+        """Let the engine start and stop; the server hears that it has stopped when the last record is written: then it ends the loop."""
+
+        async def send_last(message: Message) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await self._finish()
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_last)
         finally:
-            await self._checks.meter.close()
-            try:
-                await self._announcements.write_rest()
-            except AuditError:
-                metrics.pour()  # the journal has logged it, and what is lost is a count
             self._journal.close()
+
+    async def _finish(self) -> None:
+        """Write what is left; all requests are over."""
+        await self._checks.meter.close()
+        try:
+            await self._announcements.write_rest()
+        except AuditError:
+            metrics.pour()  # the journal has logged it, and what is lost is a count
+        self._journal.close()
 
     async def _decide(self, request: Request, scope: Scope, receive: Receive) -> Refusal | None:
         """Check the request and put the decision on disk; return why it is refused, or None."""
