@@ -96,9 +96,10 @@ def test_a_request_too_many_is_refused_and_recorded(door: LimitedDoor):
         "/v1/chat/completions",
         json={"model": "m", "messages": [], "max_tokens": 1, "metadata": {"kind": "stream", "pause_at_end": True}},
         headers={"authorization": f"Bearer {door.root}"},
-    ):
+    ) as running:
         response = door.ask_for(door.root, 1)
         door.engine.go_on.set()
+        running.read()
     assert response.status_code == 429
     assert response.headers["retry-after"] == "1"
     assert response.headers["x-ratelimit-limit-tokens"] == "400"
@@ -147,12 +148,11 @@ def test_what_is_only_read_and_whom_no_quota_names_is_not_counted(door: LimitedD
 
 def test_a_ledger_that_cannot_be_used_refuses_and_can_be_replaced(door: LimitedDoor):
     files = [door.directory / f"quota.db{suffix}" for suffix in ("", "-wal", "-shm")]
-    kept = {file: file.read_bytes() for file in files if file.exists()}
-    for file in kept:
+    for file in files:
         file.write_bytes(b"no database" * 1000)
     response = door.ask_for(door.olga, 1)
-    for file in kept:
-        file.unlink()
+    for file in files:
+        file.unlink(missing_ok=True)
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "no_ledger"
     assert response.headers["retry-after"] == "5"
