@@ -12,6 +12,8 @@ from tests.fuzz.mutations import Case
 BATCH = 8
 PATIENCE_SECONDS = 20.0
 """For the answer to a request that has an end."""
+TOO_MANY = 100
+"""Requests without an answer after which nothing more is learnt."""
 FIRST_SECONDS, NEXT_SECONDS = 0.4, 0.03
 """For the first answer to bytes of which nobody knows whether they are a request, and for each further one."""
 
@@ -80,16 +82,26 @@ class Connections:
             await self._rest(reader, waiting.popleft())
             return False
         for case in row:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                answer = await _answer(reader, case.method)
+            answer = await self._patiently(reader, case)
             waiting.popleft()
             if answer is None:
-                self.protocol.unanswered.append(case)
                 return False
             self.protocol.answers.append((case, answer))
             if answer.is_last:
                 return False
         return True
+
+    async def _patiently(self, reader: asyncio.StreamReader, case: Case) -> Answer | None:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                answer = await _answer(reader, case.method)
+        except TimeoutError:
+            answer = None
+        if answer is None:
+            self.protocol.unanswered.append(case)
+            if len(self.protocol.unanswered) > TOO_MANY:
+                raise RuntimeError("the front door has stopped answering")
+        return answer
 
     async def _rest(self, reader: asyncio.StreamReader, case: Case) -> None:
         """Take whatever comes."""

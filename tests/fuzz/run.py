@@ -22,7 +22,7 @@ from pathlib import Path
 
 import uvloop
 
-from deepseek_local.profile.front_door import Bans, Limits
+from deepseek_local.profile.front_door import Bans, Limits, Quota
 from deepseek_local.profile.handover import GATEWAY_VARIABLE, GatewaySettings
 from tests.fuzz.client import Connections, Protocol
 from tests.fuzz.findings import collect, findings
@@ -39,6 +39,8 @@ class FuzzedDoor(Door):
         changes = {
             "limits": Limits(body_bytes=BODY_BYTES, body_timeout_seconds=0.2),
             "bans": Bans(failures=100_000),
+            # Quotas that are counted and never full.
+            "quotas": (Quota(principal="*", tokens_per_minute=10**12, concurrent_streams=10**6),),
             "audit_timeout_seconds": 20.0,
         }
         return super().settings().model_copy(update=changes)
@@ -50,18 +52,19 @@ class FuzzedDoor(Door):
         file.write_text(self.settings().model_dump_json())
         file.chmod(0o600)
         self.sequencer.start()
-        descriptor = self.listener.fileno()
+        descriptor = self.listeners[0].fileno()
         command = [sys.executable, "-m", "tests.fuzz.server", str(descriptor), self.http, str(self.seen_file)]
         environment = {**os.environ, GATEWAY_VARIABLE: str(file)}
         with (self.directory / "server.log").open("wb") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=(descriptor,), stderr=log)
         try:
+            assert self.client.get("/health").status_code == 200
             yield
         finally:
             process.terminate()
             process.wait(30)
             self.client.close()
-            self.listener.close()
+            self.listeners[0].close()
             self.sequencer.stop()
 
     @property
