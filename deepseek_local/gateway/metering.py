@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from deepseek_local.access import Access, Principal, Verdict
 from deepseek_local.errors import QuotaError
-from deepseek_local.gateway import rate_limits
+from deepseek_local.gateway import metrics, rate_limits
 from deepseek_local.gateway.refusal import RefusedError
 from deepseek_local.profile.handover import GatewaySettings
 from deepseek_local.quota import ledger, limits, tokens
@@ -73,7 +73,9 @@ class Meter:
         except QuotaError as error:
             raise RefusedError(rate_limits.NO_LEDGER) from error
         if isinstance(answer, Exceeded):
+            metrics.quota_refused(answer.standing.counter.kind)
             raise RefusedError(rate_limits.refusal(answer))
+        metrics.quota_used("requests")
         self._keep(self._ledger, answer.receipt)
         return Charge(rate_limits.headers(answer.standings), answer.receipt, reservation)
 
@@ -87,6 +89,7 @@ class Meter:
         if self._ledger is None or receipt is None or self._running.pop(receipt.id, None) is None:
             return
         used = charge.reservation.used(tokens_in, tokens_out, chunks)
+        metrics.quota_used("tokens", used)
         task = asyncio.create_task(self._settle(self._ledger, receipt, used))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)

@@ -8,7 +8,7 @@ import pytest
 
 from deepseek_local.access import Access, Body, Principal, Risk, Verdict
 from deepseek_local.errors import QuotaError
-from deepseek_local.gateway import metering, rate_limits
+from deepseek_local.gateway import metering, metrics, rate_limits
 from deepseek_local.gateway.metering import Charge, Meter
 from deepseek_local.gateway.refusal import Refusal, RefusedError
 from deepseek_local.profile import handover
@@ -228,3 +228,17 @@ def test_no_two_charges_have_the_same_name(play):
         assert len({charge.receipt.id for charge in charges}) == 5
 
     play(story, DAY)
+
+
+def test_what_is_used_and_what_is_refused_is_counted_for_prometheus(play, monkeypatch):
+    counted: list[tuple[str, float]] = []
+    monkeypatch.setattr(metrics, "quota_used", lambda kind, amount=1: counted.append((kind, amount)))
+    monkeypatch.setattr(metrics, "quota_refused", lambda limit: counted.append((limit, 1)))
+
+    async def story(desk):
+        charge = await desk.charge()
+        await desk.refused()
+        await desk.meter.settle(charge, 20, 5, 6)
+
+    play(story, Quota(concurrent_streams=1))
+    assert counted == [("requests", 1), ("concurrent_streams", 1), ("tokens", 25)]
