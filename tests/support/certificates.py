@@ -81,6 +81,7 @@ class Authority:
         is_authority: bool | None = None,
         begins: datetime | None = None,
         ends: datetime | None = None,
+        serial: int | None = None,
         more: tuple[tuple[x509.ExtensionType, bool], ...] = (),
     ) -> Identity:
         """Sign a leaf for the alternative names; `uri("user/alice")` where none is given."""
@@ -90,7 +91,7 @@ class Authority:
             .subject_name(_name(common_name))
             .issuer_name(self.issued.certificate.subject)
             .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
+            .serial_number(serial or x509.random_serial_number())
             .not_valid_before(begins or self.now - timedelta(hours=1))
             .not_valid_after(ends or self.now + timedelta(hours=1))
             .add_extension(x509.SubjectAlternativeName(names or (uri("user/alice"),)), critical=False)

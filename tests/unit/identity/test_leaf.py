@@ -7,6 +7,8 @@ from urllib.parse import quote
 import pytest
 from certificates import NOW, SITE, Authority, uri
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -18,7 +20,7 @@ from deepseek_local.identity.credential import CredentialError
 
 AUTHORITY = Authority()
 ISSUERS = (AUTHORITY.issued.certificate,)
-ALICE = AUTHORITY.issue()
+ALICE = AUTHORITY.issue(serial=0x41 << 152 | 7)
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """Of P-256 (SEC 2, 2.4.2): (r, s) and (r, ORDER - s) are signatures of the same text."""
 ECDSA_WITH_SHA256 = bytes.fromhex("300a06082a8648ce3d040302")
@@ -114,6 +116,16 @@ def test_a_critical_condition_that_is_not_understood_is_refused():
     condition = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
     assert "not understood" in refused(AUTHORITY.issue(more=((condition, True),)).escaped)
     assert leaf.verify(AUTHORITY.issue(more=((condition, False),)).escaped, ISSUERS, SITE).principal == "u:alice"
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_a_certificate_that_no_list_could_deny_is_refused():
+    serial = ALICE.certificate.serial_number.to_bytes(20)
+    signed = ALICE.certificate.tbs_certificate_bytes.replace(serial, bytes((serial[0] | 0x80,)) + serial[1:])
+    signature = AUTHORITY.issued.key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    negative = _tlv(0x30, signed + ECDSA_WITH_SHA256 + _tlv(0x03, b"\0" + signature))
+    assert x509.load_der_x509_certificate(negative).serial_number < 0
+    assert "no serial number" in refused(_escaped(negative))
 
 
 def test_an_authority_that_ends_earlier_ends_its_leaves():
