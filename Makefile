@@ -1,7 +1,7 @@
 # The one runner. `make serve` and `make test` need nothing but Python 3.11+ and, the first time, a package source.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint golden lock bench package clean environment-serve environment-test system-packages
+.PHONY: help serve test lint golden lock bench fuzz package clean environment-serve environment-test system-packages
 
 PYTHON ?= python3
 PROFILE ?= cpu-demo
@@ -45,11 +45,16 @@ bench: environment-test system-packages  ## Measure the front door, nginx and Li
 	@$(BIN)/python benchmarks/quota.py
 	@$(BIN)/python benchmarks/decision.py
 
+fuzz: environment-test  ## Attack the front door: 200,000 mutated requests, then schemathesis
+	@scripts/environment .venv-security security-tools
+	@$(BIN)/python -m tests.fuzz.run
+	@$(BIN)/python -m tests.fuzz.run_schemathesis
+
 package: environment-test  ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel
 
 clean:  ## Remove the environment and caches; keep var/ (models, tokens, audit log)
-	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-security dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 environment-serve:
 	@scripts/environment $(VENV) $(ENGINE)
