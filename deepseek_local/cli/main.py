@@ -19,7 +19,7 @@ from deepseek_local.errors import Error, ExitCode
 COMMANDS = {
     "serve": "Start the engine behind the front door and keep it running until Ctrl-C or SIGTERM.",
     "chat": "Ask the running model and stream its answer.",
-    "token": "Create, list and revoke bearer tokens.",
+    "token": "Create, rotate, list and revoke bearer tokens.",
     "quota": "Show what is used of the quotas, and set it to zero.",
     "policy": "Check, explain, test and compare policies, and give emergency grants.",
     "profile": "List, show and check hardware profiles.",

@@ -22,7 +22,7 @@ _COLUMNS = ("KID", "PRINCIPAL", "ROLES", "TENANT", "CREATED", "EXPIRES", "LAST U
 
 @click.group()
 def command() -> None:
-    """Create, list and revoke bearer tokens."""
+    """Create, rotate, list and revoke bearer tokens."""
 
 
 @command.command()

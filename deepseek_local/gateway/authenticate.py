@@ -29,6 +29,8 @@ BANNED = Refusal(
     "banned",
     "rate_limit_error",
     "Too many requests from this address did not prove who asks; only valid credentials are accepted for a while.",
+    # What the openai client asks for: what is not proved now is not proved later either, and it would wait and try again.
+    headers=((b"x-should-retry", b"false"),),
 )
 
 

@@ -132,5 +132,6 @@ def test_an_address_that_guesses_is_banned_and_its_neighbours_are_not(site: Prox
         assert guesser.get(MODELS, headers=bearer(site.ann)).status_code == 200
         banned = guesser.get(MODELS, headers=guess)
         assert 0 < int(banned.headers["retry-after"]) <= 60
+        assert banned.headers["x-should-retry"] == "false"
     with site.through(ann, "127.0.0.5") as proved:
         assert proved.get(MODELS).status_code == 200
