@@ -64,6 +64,7 @@ class Announcements:
             since = each.since.strftime("%Y-%m-%dT%H:%M:%SZ")
             fields = {"ip": each.address, "reason": "banned", "count": each.count, "since": since}
             self._waiting.append((Kind.SUPPRESSED, fields))
+            metrics.banned()
 
     def _tell(self, news: Iterable[News]) -> None:
         for piece in news:

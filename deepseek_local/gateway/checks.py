@@ -43,6 +43,7 @@ class Checks:
         self.meter = Meter(settings)
         self._limits = settings.limits
         self._node = settings.node
+        self._only_model = settings.served_models[0] if len(settings.served_models) == 1 else None
         self._draining = Watch([settings.drain_file])
 
     def prepare(self, request: Request) -> Prepared:
@@ -82,13 +83,18 @@ class Checks:
             roles = policy.roles_of(principal)
             self.guard.check(document, access, roles)
             longest = self.guard.answer_tokens(document, access, roles)
-        verdict = _decide(policy, request, principal, access, self._attributes(request, document, longest))
+        model = self._model(document)
+        verdict = _decide(policy, request, principal, access, self._attributes(request, document, model, longest))
         self.guard.check_model(document)
-        request.charge = await self.meter.charge(
-            principal, access, verdict, document.model, _demand(request, document, longest)
-        )
+        request.charge = await self.meter.charge(principal, access, verdict, model, _demand(request, document, longest))
 
-    def _attributes(self, request: Request, document: documents.Document, longest: int | None) -> dict[str, Attribute]:
+    def _model(self, document: documents.Document) -> str | None:
+        """Return which model is asked: the named one, or without a name the only one, as the engine takes it."""
+        return document.model or self._only_model
+
+    def _attributes(
+        self, request: Request, document: documents.Document, model: str | None, longest: int | None
+    ) -> dict[str, Attribute]:
         """Return what conditions may look at; the time is that of this host."""
         now = time.localtime()
         found: dict[str, Attribute] = {
@@ -99,8 +105,8 @@ class Checks:
             "weekday": WEEKDAYS[now.tm_wday],
             "stream": bool(document.stream),
         }
-        if document.model is not None:
-            found["model"] = document.model
+        if model is not None:
+            found["model"] = model
         if longest is not None:
             found["max_tokens"] = longest
         return found
@@ -113,6 +119,8 @@ def _decide(
     started = time.perf_counter()
     verdict = request.verdict = policy.decide(principal, access, attributes)
     metrics.decided(time.perf_counter() - started)
+    if verdict.shadow is not None:
+        metrics.shadow_differed()
     if not verdict.allowed:
         raise RefusedError(refusal.FORBIDDEN)
     return verdict

@@ -62,7 +62,7 @@ _decisions = _tallies(
 _refusals = _tallies("deepseek_local_refusals", "Requests that the front door refused.", "reason", REASONS)
 _quota_refusals = _tallies("deepseek_local_quota_refusals", "Requests for which a quota had no room.", "limit", LIMITS)
 _quota_used = _tallies("deepseek_local_quota_used", "What was counted against quotas.", "kind", KINDS)
-_bans = _tally("deepseek_local_bans", "Times that an address was banned for wrong credentials.")
+_bans = _tally("deepseek_local_bans", "Bans that are over, of addresses that went on meanwhile.")
 _policy_loads = _tally("deepseek_local_policy_loads", "Policies taken into force, the first included.")
 _policy_refusals = _tally("deepseek_local_policy_refused", "Changed policies that could not be used.")
 _shadow_differences = _tally(
@@ -137,7 +137,7 @@ def quota_used(kind: str, amount: float = 1) -> None:
 
 
 def banned() -> None:
-    """Count an address that is banned from now on."""
+    """Count a ban that is over, in which the address went on."""
     _bans.add()
     _pool.pour_soon()
 
