@@ -24,13 +24,17 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     sub     {id, src, kid}: who, how that was proved, and the public part of the credential
     act     casbin action, or what was done
     obj     casbin resource, or what it was done to
-    attr    what was asked for, as far as a policy may use it: {model, stream, n, max_tokens, …}
+    attr    what was asked for or claimed, as far as a policy may use it: {model, stream, max_tokens, purpose, …}
     prompt  {hmac, bytes}: keyed digest and length of the request body, never its text
     dec     `allow` or `deny`
     rule    the rule that decided
     pol     digest of the policy in force; in `policy_load`, `before` is that of the one it replaces
+    tenant  the tenant for which it was decided
+    grant   emergency grant without which the answer would have been no; in `policy_load` also {principal, role, until, by}
+    shadow  what the shadow policy would have said, where that differs
     reason  why something was refused or ended
     status  HTTP status of the answer
+    count   in `suppressed`: refusals that were only counted, `since` a moment
     bytes   length of the answer, sent in as many `chunks`
     tokens  {in, out}: what the engine computed
     aborted the answer did not get to its end; `duration_us` after the decision

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from dataclasses import fields
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -13,7 +14,8 @@ from deepseek_local.access import Access, Body, Principal, Risk, Verdict
 from deepseek_local.audit.record import ENVELOPE_KEYS, Kind
 from deepseek_local.cli import main
 from deepseek_local.errors import ExitCode
-from deepseek_local.gateway import body, documents, guards, outcome, records, refusal
+from deepseek_local.gateway import body, claims, documents, guards, outcome, records, refusal, requests
+from deepseek_local.policy.news import Event, News
 from deepseek_local.profile.rules import RULES
 from deepseek_local.profile.settings import settings
 
@@ -112,15 +114,19 @@ def test_every_refusal_of_the_front_door_is_explained(language):
 def test_every_kind_and_every_field_of_a_record_is_explained(language):
     text = page(language, "reference/audit-record.md")
     assert missing(text, [*Kind, *sorted(ENVELOPE_KEYS)]) == []
-    request = records.Request(
-        "id", "unix", "GET", "/", Access("/", "r", "a", Risk.GUARDED, Body.JSON), Principal("u:a", "token", "kid"), b""
+    request = requests.Request("id", "unix", "GET", "/", Access("/", "r", "a", Risk.GUARDED, Body.JSON))
+    request.principal, request.body, request.document = Principal("u:a", "token", "kid"), b"", documents.Document()
+    request.claims = dict.fromkeys(claims.CLAIMS.values(), "a")
+    request.verdict = Verdict(
+        allowed=False, rule="default", policy="sha256:", tenant="t", grant="g", shadow="allow p:a/b/c"
     )
-    request.document = documents.Document()
-    request.verdict = Verdict(allowed=False, rule="default", policy="sha256:")
     decision = records.decision(request, b"key", refusal.FORBIDDEN)
     ended = outcome.Outcome("id", None)._fields(aborted=False)
     assert missing(text, [*decision, *decision["sub"], *decision["prompt"], *ended, "tokens"]) == []
-    assert missing(text, documents.ATTRIBUTES) == []
+    assert missing(text, [*decision["attr"], *documents.ATTRIBUTES]) == []
+    assert (
+        missing(text, [*Event, *(field.name for field in fields(News) if field.name not in {"event", "digest"})]) == []
+    )
 
 
 @in_both_languages
