@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.fuzz.mutations import Case
+from tests.fuzz.cases import Case
 
 BATCH = 8
 PATIENCE_SECONDS = 20.0

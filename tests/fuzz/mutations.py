@@ -1,17 +1,11 @@
-"""
-Requests as an attacker would try them: each made from a good one of a random route by a few mutations, the same for the same seed.
-
-Bytes, not objects: what no HTTP library would send is the point.
-"""
+"""What can be done to a request: to its target, its head, its body, and to the borders between requests."""
 
 import json
 import string
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from random import Random
 
-from deepseek_local.policy import routes
-from tests.support.route_requests import content_of, path_of
+from tests.fuzz.drafts import Draft
 
 NAUGHTY = (
     "/", "//", "/.", "/..", "/./", "/../", "%2f", "%2e", "%00", "%", "%zz", "%25", "%c0%af", ";", ";x=y", "?", "#", "\\", "%5c",
@@ -52,79 +46,6 @@ METHODS = (
 OF_BODIES = frozenset(("field", "deep", "repeated_key", "bytes_in_body", "encoding", "other_body"))
 """Mutations that leave the head alone."""
 _UPGRADE = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-
-
-@dataclass
-class Draft:
-    """A request while it is being mutated."""
-
-    method: str
-    target: str
-    headers: list[tuple[str, str]]
-    body: bytes
-    document: dict[str, object] | None
-    version: str = "HTTP/1.1"
-    framing: str | None = None
-    """Headers that say where the body ends; None for its true length."""
-    tail: bytes = b""
-    """What follows the head instead of the body, when the framing is mutated."""
-    kept: float = 1.0
-    """How much of it is sent."""
-    is_broken: bool = False
-    """Whether nobody can say where it ends."""
-    mutations: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A request as it is sent."""
-
-    method: str
-    data: bytes
-    is_plain: bool
-    """Whether the server takes it for a request in any case, so that others may follow at once."""
-    is_broken: bool
-    """Whether nobody can say where it ends, so that nothing may follow."""
-    mutations: tuple[str, ...]
-
-
-def case(seed: int, index: int, tokens: Sequence[str | None]) -> Case:
-    """Return request number `index`; it speaks for one of `tokens`."""
-    random = Random(f"{seed}/{index}")  # noqa: S311  repeatable is what it must be
-    draft = _good(random, tokens)
-    for _ in range(random.choice((0, 1, 1, 1, 2, 2, 3))):
-        mutate = random.choice(_MUTATIONS)
-        mutate(random, draft)
-        draft.mutations.append(mutate.__name__.strip("_"))
-    data = _bytes(draft)
-    data = data[: max(1, int(len(data) * draft.kept))]
-    is_plain = OF_BODIES.issuperset(draft.mutations)
-    return Case(draft.method, data, is_plain, draft.is_broken, tuple(draft.mutations) or ("none",))
-
-
-def _good(random: Random, tokens: Sequence[str | None]) -> Draft:
-    route = random.choice(_FAVOURITES if random.random() < 0.5 else routes.CATALOGUE)
-    headers = [("host", "localhost")]
-    token = random.choice(tokens)
-    if token is not None:
-        headers.append(("authorization", f"Bearer {token}"))
-    content = content_of(route)
-    document = None
-    if content is not None:
-        headers.append(("content-type", content[0]))
-        document = json.loads(content[1]) if content[0] == "application/json" else None
-    method = "GET" if route.method == routes.WEBSOCKET else route.method
-    return Draft(method, path_of(route), headers, content[1] if content else b"", document)
-
-
-def _bytes(draft: Draft) -> bytes:
-    head = f"{draft.method} {draft.target} {draft.version}\r\n" + "".join(
-        f"{name}: {value}\r\n" for name, value in draft.headers
-    )
-    if draft.framing is None:
-        framing = f"content-length: {len(draft.body)}\r\n" if draft.body or draft.method == "POST" else ""
-        return (head + framing + "\r\n").encode("latin-1") + draft.body
-    return (head + draft.framing + "\r\n").encode("latin-1") + draft.tail
 
 
 def _path(random: Random, draft: Draft) -> None:
@@ -319,7 +240,5 @@ _WEIGHTS: Mapping[Mutation, int] = {
     _chunks: 1, _lying_length: 1, _two_framings: 1, _bad_chunks: 1, _cut_off: 1, _version: 1, _upgrade: 1, _connect: 1, _asking_first: 1,
     _line_ends: 1, _spoken: 1,
 }  # fmt: skip
-_MUTATIONS = tuple(mutate for mutate, weight in _WEIGHTS.items() for _ in range(weight))
-_FAVOURITES = tuple(
-    route for route in routes.CATALOGUE if route.access.resource.startswith("inference_") and content_of(route)
-)
+MUTATIONS = tuple(mutate for mutate, weight in _WEIGHTS.items() for _ in range(weight))
+"""Each as often as it is to be chosen."""

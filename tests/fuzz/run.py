@@ -24,9 +24,9 @@ import uvloop
 
 from deepseek_local.profile.front_door import Bans, Limits, Quota
 from deepseek_local.profile.handover import GATEWAY_VARIABLE, GatewaySettings
+from tests.fuzz.cases import case
 from tests.fuzz.client import Connections, Protocol
 from tests.fuzz.findings import collect, findings
-from tests.fuzz.mutations import case
 from tests.integration.gateway.conftest import BODY_BYTES, PARSERS, Door
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fuzz.mutations import case
+from tests.fuzz.cases import case
 from tests.fuzz.run import fuzz
 from tests.integration.gateway.conftest import PARSERS
 
