@@ -79,21 +79,23 @@ class Meter:
         self._keep(self._ledger, answer.receipt)
         return Charge(rate_limits.headers(answer.standings), answer.receipt, reservation)
 
-    async def settle(self, charge: Charge, tokens_in: int | None, tokens_out: int | None, chunks: int) -> None:
+    def settle(
+        self, charge: Charge, tokens_in: int | None, tokens_out: int | None, chunks: int
+    ) -> "asyncio.Task[None] | None":
         """
-        Let a request count as what it used, once; it never fails, and goes on when its caller is cancelled.
+        Let a request count as what it used, once; the task never fails, and need not be waited for.
 
         None stands for what the engine did not tell; a request that it never saw used 0 and 0.
         """
         receipt = charge.receipt
         if self._ledger is None or receipt is None or self._running.pop(receipt.id, None) is None:
-            return
+            return None
         used = charge.reservation.used(tokens_in, tokens_out, chunks)
         metrics.quota_used("tokens", used)
         task = asyncio.create_task(self._settle(self._ledger, receipt, used))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
-        await asyncio.shield(task)
+        return task
 
     async def close(self) -> None:
         """Wait for settlements that are under way, and close the ledger."""

@@ -10,6 +10,7 @@ Every step can only refuse; what is not understood is refused. Each refusal is a
 
 import os
 import time
+from functools import partial
 
 from deepseek_local.access import Risk
 from deepseek_local.audit.client import AuditClient
@@ -24,7 +25,7 @@ from deepseek_local.gateway.conversation import Conversation
 from deepseek_local.gateway.exchange import Exchange
 from deepseek_local.gateway.headers import towards_client, towards_engine
 from deepseek_local.gateway.journal import Journal
-from deepseek_local.gateway.outcome import Outcome
+from deepseek_local.gateway.outcome import Outcome, Settlement
 from deepseek_local.gateway.records import decision
 from deepseek_local.gateway.refusal import Refusal, RefusedError
 from deepseek_local.gateway.replies import send_refusal
@@ -57,14 +58,18 @@ class PolicyMiddleware:
         try:
             refused = await self._decide(request, scope, receive)
             if refused is None:
-                outcome = Outcome(request.id, self._journal)
+                outcome = Outcome(request.id, self._journal, partial(self._settle, request))
                 await self._let_through(request, outcome, scope, receive, send)
             elif refused is not refusal.DISCONNECTED:
                 close = request.body is None and body.is_long(scope["headers"])
                 await send_refusal(scope, send, refused, request.id, close=close)
         finally:
-            if request.charge is not None:
-                await self._checks.meter.settle(request.charge, *_used(outcome))
+            # Changes nothing where the outcome has seen to it.
+            self._settle(request, outcome)
+
+    def _settle(self, request: Request, outcome: Outcome | None) -> Settlement:
+        """Let the quotas of a request count what it used."""
+        return self._checks.meter.settle(request.charge, *_used(outcome)) if request.charge is not None else None
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the engine start and stop; the server hears that it has stopped when the last record is written: then it ends the loop."""

@@ -2,9 +2,19 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from deepseek_local.gateway.journal import Journal
 from deepseek_local.gateway.usage import tokens
+
+Settlement = asyncio.Future[None] | None
+"""What is still to be done when an answer has ended, and does not fail."""
+SETTLEMENT_SECONDS = 0.05
+"""How long the last bytes wait for it at most: what cannot be counted must not hold up an answer."""
+
+
+def _nothing(_: "Outcome") -> Settlement:
+    return None
 
 
 class Outcome:
@@ -16,8 +26,10 @@ class Outcome:
     """
 
     __slots__ = (
+        "_ended",
         "_journal",
         "_request_id",
+        "_settlement",
         "_started_ns",
         "_tail",
         "_writing",
@@ -29,9 +41,12 @@ class Outcome:
         "told",
     )
 
-    def __init__(self, request_id: str, journal: Journal) -> None:
+    def __init__(self, request_id: str, journal: Journal, ended: "Callable[[Outcome], Settlement]" = _nothing) -> None:
+        """`ended` is called with the outcome when the answer has ended, and returns what goes on meanwhile."""
         self._request_id = request_id
         self._journal = journal
+        self._ended = ended
+        self._settlement: Settlement = None
         self._started_ns = time.monotonic_ns()
         self._writing: asyncio.Future[None] | None = None
         self.status = 0
@@ -57,7 +72,11 @@ class Outcome:
         """Write the record, the first time, and return when it is on disk. Raises `AuditError`."""
         if self._writing is None:
             self._writing = self._journal.append("outcome", self._fields(aborted=aborted))
+            # The quotas are settled while the record is on its way, so that the next request of a client finds its place free.
+            self._settlement = self._ended(self)
         await asyncio.shield(self._writing)
+        if self._settlement is not None and not self._settlement.done():
+            await asyncio.wait((self._settlement,), timeout=SETTLEMENT_SECONDS)
 
     def _fields(self, *, aborted: bool) -> dict[str, object]:
         fields: dict[str, object] = {

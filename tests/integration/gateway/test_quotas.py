@@ -94,7 +94,7 @@ def test_a_request_too_many_is_refused_and_recorded(door: LimitedDoor):
     with door.client.stream(
         "POST",
         "/v1/chat/completions",
-        json={"model": "m", "messages": [], "max_tokens": 1, "metadata": {"kind": "stream", "pause_at_end": True}},
+        json={"model": "m", "messages": [], "max_tokens": 1, "metadata": {"kind": "stream", "pause": True}},
         headers={"authorization": f"Bearer {door.root}"},
     ) as running:
         response = door.ask_for(door.root, 1)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepseek_local.gateway import body, headers, refusal, replies, request_id, usage
-from deepseek_local.gateway.requests import request_of
 from deepseek_local.gateway.refusal import Refusal, RefusedError
+from deepseek_local.gateway.requests import request_of
 from deepseek_local.profile.front_door import Limits
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
