@@ -20,6 +20,8 @@ START_SECONDS = 240
 QUICK = (
     "gateway.policy=[shipped:seed.csv, shipped:demo.csv, users.csv]",
     "gateway.administrators=[u:root]",
+    # The tests guess a lot, from one address.
+    "gateway.bans.failures=100000",
     "observability.health_seconds=1",
     "engine.drain_timeout_seconds=60",
 )
@@ -35,19 +37,12 @@ class Deployment(Served):
 
     def token_of(self, principal: str) -> str:
         """Create a token as an operator does."""
-        command = [
-            sys.executable,
-            "-m",
-            "deepseek_local",
-            "token",
-            "create",
-            principal,
-            "--profile",
-            "cpu-demo",
-            "--home",
-            str(self.home),
-        ]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return self.command("token", "create", principal).strip()
+
+    def command(self, *words: str) -> str:
+        """Run a command of the kit on this deployment, and return what it prints."""
+        command = [sys.executable, "-m", "deepseek_local", *words, "--profile", "cpu-demo", "--home", str(self.home)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     @property
     def url(self) -> str:
@@ -57,10 +52,14 @@ class Deployment(Served):
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60, **options)
 
+    def log_of_records(self) -> list[dict[str, object]]:
+        """Return all audit records, in their order."""
+        lines = [line for path in sorted((self.home / "audit").glob("*")) for line in path.read_text().splitlines()]
+        return [json.loads(line) for line in lines]
+
     def records(self, request_id: str) -> list[dict[str, object]]:
         """Return the audit records of a request, in their order."""
-        lines = [line for path in sorted((self.home / "audit").glob("*")) for line in path.read_text().splitlines()]
-        return [record for record in map(json.loads, lines) if record.get("req") == request_id]
+        return [record for record in self.log_of_records() if record.get("req") == request_id]
 
 
 def _free_port() -> int:
@@ -96,7 +95,8 @@ def deployment(model: Path) -> Iterator[Deployment]:
 def behind_a_socket(model: Path) -> Iterator[Deployment]:
     """Serve once more: on a Unix socket, with two API processes."""
     with short_directory() as directory:
-        served = Deployment(directory / "home", model, "gateway.listen=unix", "engine.api_servers=2")
+        quotas = 'gateway.quotas=[{"principal": "u:limited", "tokens_per_day": 2000}]'
+        served = Deployment(directory / "home", model, "gateway.listen=unix", "engine.api_servers=2", quotas)
         try:
             served.until_ready(START_SECONDS)
             yield served
