@@ -38,9 +38,9 @@ UNAUTHENTICATED = Refusal(
     HTTPStatus.UNAUTHORIZED,
     "unauthenticated",
     "authentication_error",
-    "A valid token is needed: send one header `Authorization: Bearer dsk_…`.",
+    "Who asks is not proved: send one header `Authorization: Bearer …` with a valid token, or a client certificate.",
 )
-FORBIDDEN = Refusal(HTTPStatus.FORBIDDEN, "forbidden", "permission_error", "This token may not do that.")
+FORBIDDEN = Refusal(HTTPStatus.FORBIDDEN, "forbidden", "permission_error", "The policy does not allow this.")
 TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", "invalid_request_error", "The request body is too large."
 )
@@ -59,7 +59,7 @@ NO_IDENTITIES = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "no_identities",
     "service_unavailable",
-    "Tokens cannot be checked now; ask again soon.",
+    "Credentials cannot be checked now; ask again soon.",
     5,
 )
 NO_RECORD = Refusal(

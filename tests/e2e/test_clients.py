@@ -103,7 +103,7 @@ def test_the_terminal_tells_a_refusal_in_one_sentence(deployment, stranger, tmp_
     (tmp_path / "token").write_text(stranger)
     done = chat(deployment, "--url", deployment.url, "--token-file", str(tmp_path / "token"), QUESTION)
     assert done.returncode == 1
-    assert done.stderr.startswith("403 This token may not do that; ask for a role")
+    assert done.stderr.startswith("403 The policy does not allow this; ask for a role")
     assert stranger not in done.stdout + done.stderr
 
 

@@ -112,7 +112,7 @@ def test_the_error_names_type_and_code(door: Door):
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {
         "error": {
-            "message": "This token may not do that.",
+            "message": "The policy does not allow this.",
             "type": "permission_error",
             "param": None,
             "code": "forbidden",
