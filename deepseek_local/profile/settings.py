@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import get_args
 
 from pydantic.fields import FieldInfo
 
@@ -49,7 +50,11 @@ def settings() -> tuple[Setting, ...]:
 
 @cache
 def children(path: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of what stands directly below a section; the empty path is the profile."""
+    """Return the names of what stands directly below a section, which may be an item of a list or mapping; the empty path is the profile."""
+    holder = next((setting.field.annotation for setting in settings() if setting.path == path[:-1]), None)
+    for item in get_args(holder):
+        if isinstance(item, type) and issubclass(item, Section):
+            return tuple(item.model_fields)
     return tuple(setting.path[-1] for setting in settings() if setting.path[:-1] == path)
 
 

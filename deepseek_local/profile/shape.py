@@ -74,11 +74,11 @@ def _mended(data: dict[str, Value], wrong: tuple[Path, ...]) -> dict[str, Value]
 
 
 def _without(data: dict[str, Value], wrong: set[Path], path: Path) -> dict[str, Value]:
-    """Copy a mapping without the keys that are wrong, or that hold a list with a wrong item."""
+    """Copy a mapping without the keys that are wrong, or that hold a list in which anything is wrong."""
     kept: dict[str, Value] = {}
     for key, value in data.items():
         at = (*path, key)
-        if at in wrong or any(known[:-1] == at and isinstance(known[-1], int) for known in wrong):
+        if at in wrong or any(known[: len(at)] == at and isinstance(known[len(at)], int) for known in wrong):
             continue
         kept[key] = _without(value, wrong, at) if isinstance(value, dict) else value
     return kept
