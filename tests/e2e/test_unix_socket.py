@@ -57,7 +57,7 @@ def test_both_processes_count_in_one_quota(behind_a_socket) -> None:
     assert len(set(mine.values())) == 2
     used = [sum(record["tokens"][way] for way in ("in", "out")) for record in records if told(record, mine)]
     (entry,) = json.loads(behind_a_socket.command("quota", "show", "--format", "json"))
-    assert (entry["scope"], entry["kind"], entry["used"]) == ("principal=u:limited", "tokens_per_day", sum(used))
+    assert (entry["counter"], entry["kind"], entry["used"]) == ("principal=u:limited", "tokens_per_day", sum(used))
     assert 2000 - 200 < sum(used) <= 2000
 
 
