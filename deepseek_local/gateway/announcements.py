@@ -1,10 +1,11 @@
 """
 What happens at the front door apart from requests, on its way to the audit log: changes of the policy, and refusals that a ban suppressed.
 
-It is written before the next decision, so that a record under a policy never precedes the record of its loading. What could not be
-written waits for the next attempt.
+It is written before the next decision, so that a record under a policy never precedes the record of its loading: whoever comes meanwhile
+waits for the same attempt. What could not be written waits for the next one, in its place.
 """
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -30,12 +31,14 @@ class Announcements:
         self._authenticator = authenticator
         self._journal = journal
         self._waiting: deque[tuple[Kind, dict[str, object]]] = deque()
+        self._writing: asyncio.Task[None] | None = None
         self._next_bans = 0.0
 
     async def write(self) -> None:
         """Write what has happened; nothing, as a rule, and then this costs next to nothing. Raises `AuditError`."""
         now = time.monotonic()
-        if now >= self._next_bans:
+        # While nothing can be written, bans wait where they are counted, in bounded memory.
+        if now >= self._next_bans and not self._waiting:
             self._next_bans = now + BANS_SECONDS
             self._take(self._authenticator.take_suppressed())
         if news := self._policy.news():
@@ -49,15 +52,17 @@ class Announcements:
         await self._write()
 
     async def _write(self) -> None:
+        if not self._waiting:
+            return
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_waiting())
+            self._writing.add_done_callback(_notice)
+        await asyncio.shield(self._writing)  # the client of one request may leave, the others wait on
+
+    async def _write_waiting(self) -> None:
         while self._waiting:
-            kind, fields = self._waiting[0]
-            # Taken off before the wait, so that a second request meanwhile does not write it again; put back if it fails.
+            await self._journal.append(*self._waiting[0])
             self._waiting.popleft()
-            try:
-                await self._journal.append(kind, fields)
-            except BaseException:
-                self._waiting.appendleft((kind, fields))
-                raise
 
     def _take(self, suppressed: Iterable[Suppressed]) -> None:
         for each in suppressed:
@@ -73,6 +78,11 @@ class Announcements:
             elif piece.event in {Event.REFUSED, Event.SHADOW_REFUSED, Event.GRANTS_REFUSED}:
                 metrics.policy_refused()
             self._waiting.append((Kind.POLICY_LOAD, _fields(piece)))
+
+
+def _notice(attempt: "asyncio.Task[None]") -> None:
+    if not attempt.cancelled():
+        attempt.exception()  # whoever waits for it gets it; asyncio must not complain when nobody does any more
 
 
 def _fields(piece: News) -> dict[str, object]:
