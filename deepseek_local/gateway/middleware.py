@@ -154,8 +154,10 @@ def _towards_engine(scope: Scope, request_id: str, body_bytes: int | None = None
 
 
 def _used(outcome: Outcome | None) -> tuple[int | None, int | None, int]:
-    """Say what a request used: tokens in and out, None where the engine did not tell, and chunks."""
-    if outcome is None or outcome.status >= 400:  # noqa: PLR2004  an error of any kind: the engine computed nothing
+    """Say what a request used: tokens in and out, None where the engine did not tell, and how many may have been delivered."""
+    if outcome is None or (outcome.status >= 400 and not outcome.aborted):  # noqa: PLR2004  an error: nothing was computed
         return 0, 0, 0
     told = outcome.tokens or {}
-    return told.get("in"), told.get("out"), outcome.chunks
+    # An answer in one piece may be too long to look for its usage; then its bytes are the bound.
+    is_whole = outcome.chunks == 1 and not outcome.aborted
+    return told.get("in"), told.get("out"), outcome.byte_count if is_whole else outcome.chunks

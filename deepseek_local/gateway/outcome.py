@@ -33,6 +33,7 @@ class Outcome:
         "_started_ns",
         "_tail",
         "_writing",
+        "aborted",
         "byte_count",
         "chunks",
         "last",
@@ -50,6 +51,8 @@ class Outcome:
         self._started_ns = time.monotonic_ns()
         self._writing: asyncio.Future[None] | None = None
         self.status = 0
+        self.aborted = True
+        """Whether it did not come to its end; true until the end is known."""
         self.byte_count = 0
         self.chunks = 0
         self.last = b""
@@ -71,6 +74,7 @@ class Outcome:
     async def settle(self, *, aborted: bool) -> None:
         """Write the record, the first time, and return when it is on disk. Raises `AuditError`."""
         if self._writing is None:
+            self.aborted = aborted
             self._writing = self._journal.append("outcome", self._fields(aborted=aborted))
             # The quotas are settled while the record is on its way, so that the next request of a client finds its place free.
             self._settlement = self._ended(self)
