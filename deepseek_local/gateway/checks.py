@@ -29,6 +29,8 @@ from deepseek_local.profile.handover import GatewaySettings
 from deepseek_local.quota.tokens import Demand
 
 _NO_DOCUMENT: Final = documents.Document()
+_PAIRING: Final = frozenset({"inference_score", "inference_rerank"})
+"""Where the engine puts one text of the request, such as its query, together with each of the others."""
 
 
 class Checks:
@@ -86,7 +88,9 @@ class Checks:
         model = self._model(document)
         verdict = _decide(policy, request, principal, access, self._attributes(request, document, model, longest))
         self.guard.check_model(document)
-        request.charge = await self.meter.charge(principal, access, verdict, model, _demand(request, document, longest))
+        request.charge = await self.meter.charge(
+            principal, access, verdict, model, _demand(request, access, document, longest)
+        )
 
     def _model(self, document: documents.Document) -> str | None:
         """Return which model is asked: the named one, or without a name the only one, as the engine takes it."""
@@ -126,6 +130,7 @@ def _decide(
     return verdict
 
 
-def _demand(request: Request, document: documents.Document, longest: int | None) -> Demand:
+def _demand(request: Request, access: Access, document: documents.Document, longest: int | None) -> Demand:
     answers = max(document.n or 1, document.best_of or 1)
-    return Demand(len(request.body or b""), document.prompts or 1, answers, longest)
+    size, prompts = len(request.body or b""), document.prompts or 1
+    return Demand(size, prompts, answers, longest, shares_text=access.resource in _PAIRING)

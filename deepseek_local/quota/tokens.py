@@ -3,7 +3,8 @@ Tokens of a request: an upper bound before it runs, and what it used once it has
 
 The bound of a prompt is the length of its body. Byte-level BPE, which the tokenizers of DeepSeek's models are, never makes more tokens
 than the text has bytes, and what a chat template puts around a message is shorter than the JSON around it. No prompt and no answer is
-longer than the model's context, so neither is its bound.
+longer than the model's context, so neither is its bound. Where each prompt is a pair with a text that the body has once, as in reranking,
+every prompt may be as long as the body.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ class Demand:
     """Answers that are computed for each prompt: the larger of `n` and `best_of`."""
     answer_tokens: int | None = None
     """Longest answer in tokens; None where the request leaves it to the model's context."""
+    shares_text: bool = False
+    """Whether all prompts contain a text that the body has once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +54,5 @@ def reserve(demand: Demand, maximum_model_tokens: int) -> Reservation:
     longest = maximum_model_tokens
     each = longest if demand.answer_tokens is None else min(max(0, demand.answer_tokens), longest)
     prompts = max(1, demand.prompts)
-    return Reservation(min(demand.body_bytes, longest * prompts), each * max(1, demand.answers) * prompts)
+    texts = demand.body_bytes * (prompts if demand.shares_text else 1)
+    return Reservation(min(texts, longest * prompts), each * max(1, demand.answers) * prompts)

@@ -79,6 +79,13 @@ def test_an_answer_tells_what_is_left(door: LimitedDoor):
     }
 
 
+def test_a_query_is_reserved_with_every_document_that_it_is_compared_with(door: LimitedDoor):
+    body = {"model": "m", "query": "q" * 100, "documents": ["a", "b", "c"]}
+    response = door.ask(door.olga, path="/v1/rerank", json=body)
+    left = int(response.headers["x-ratelimit-remaining-tokens"])
+    assert PLENTY - left == 3 * len(response.request.content)
+
+
 def test_an_answer_counts_as_the_engine_counted_it(door: LimitedDoor):
     door.ask_for(door.olga, 100)
     settled(door, "u:olga", 8)

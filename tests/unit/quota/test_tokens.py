@@ -21,6 +21,11 @@ def test_every_answer_to_every_prompt_is_reserved():
     assert reserve(Demand(body_bytes=90_000, prompts=3, answers=2), 4096) == Reservation(3 * 4096, 6 * 4096)
 
 
+def test_a_text_that_every_prompt_contains_is_reserved_for_each():
+    assert reserve(Demand(body_bytes=900, prompts=3, answer_tokens=0, shares_text=True), 4096) == Reservation(2700, 0)
+    assert reserve(Demand(body_bytes=9000, prompts=3, answer_tokens=0, shares_text=True), 4096).prompt == 3 * 4096
+
+
 def test_a_request_that_counts_what_makes_no_sense_is_counted_as_one():
     assert reserve(Demand(body_bytes=10, prompts=0, answers=-1, answer_tokens=-5), 4096) == Reservation(10, 0)
 
