@@ -22,6 +22,9 @@ MAXIMUM_DEPTH: Final = 128
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 """Of a model: as long as a record holds it whole. The engine logs the name of one that it does not have."""
 
+Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""Of 64 bits, which is what readers of a record take; JSON itself has no bound."""
+
 Fields = Mapping[str, Any]
 
 
@@ -30,11 +33,11 @@ class _Known(msgspec.Struct, frozen=True):
 
     model: Name | None = None
     stream: bool | None = None
-    n: int | None = None
-    best_of: int | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
+    n: Number | None = None
+    best_of: Number | None = None
+    max_tokens: Number | None = None
+    max_completion_tokens: Number | None = None
+    max_output_tokens: Number | None = None
 
 
 @dataclass(frozen=True, slots=True)

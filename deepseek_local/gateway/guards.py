@@ -122,10 +122,11 @@ def _check_field(name: str, value: object, ceilings: Ceilings, lengths: tuple[st
     field = fields.TABLE.get(name)
     if field is None:
         raise RefusedError(_unknown(name))
+    if value is None:
+        return
     if name in dialects.LENGTHS and name not in lengths:
         raise RefusedError(FIELD_REFUSED.because(f"`{name}` means nothing on this route", name))
-    if value is not None:
-        _check_value(field, value, ceilings)
+    _check_value(field, value, ceilings)
 
 
 def _unknown(name: str) -> Refusal:
@@ -186,6 +187,8 @@ def _check_parts(document: Document) -> None:
 
 def _check_schemas(document: Document, ceilings: Ceilings) -> None:
     offered = schemas.tools(document.fields)
+    if not offered and document.fields.keys().isdisjoint(schemas.WRAPPERS):
+        return
     name = next((name for name in schemas.WRAPPERS if name in document.fields), "tools")
     if not all(map(schemas.is_own, offered)):
         raise RefusedError(FIELD_REFUSED.because("`tools` must be functions that the client runs", "tools"))

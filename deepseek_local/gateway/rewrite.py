@@ -65,7 +65,8 @@ def insert(body: bytes, fields: Fields, additions: Mapping[str, object]) -> byte
 
 def _asks_for_usage(fields: Fields) -> bool:
     options = fields.get("stream_options")
-    return isinstance(options, dict) and bool(options.get("include_usage"))
+    # Of texts and numbers the engine reads some as false, and then nobody would know what a stream used.
+    return isinstance(options, dict) and options.get("include_usage") is True
 
 
 def _with_usage(options: object) -> dict[str, object]:

@@ -131,6 +131,12 @@ def test_nothing_is_guessed_into_a_type(body: bytes):
     refusal_of(body)
 
 
+@pytest.mark.parametrize("name", ["n", "best_of", "max_tokens", "max_completion_tokens", "max_output_tokens"])
+@pytest.mark.parametrize("number", ["9" * 4000, str(2**63), str(-(2**63) - 1)])
+def test_no_number_is_larger_than_readers_of_a_record_take(name: str, number: str):
+    assert f"$.{name}" in refusal_of(f'{{"{name}":{number}}}'.encode())
+
+
 def test_only_given_fields_are_attributes():
     assert parse(b'{"model":"m","stream":false,"n":null,"temperature":0.5}').attributes() == {
         "model": "m",

@@ -131,6 +131,14 @@ def test_a_capped_number_is_a_whole_number(value: object):
 )
 def test_a_length_that_the_route_would_ignore_is_refused(name: str, access: Access):
     assert refusal_of({name: 1}, access).param == name
+    passes({name: None}, access)
+
+
+@pytest.mark.parametrize(
+    "name", ["functions", "function_call", "web_search_options", "conversation", "moderation", "prediction"]
+)
+def test_what_openais_client_knows_beyond_the_engine_is_judged_and_may_be_null(name: str):
+    passes({name: None})
 
 
 def test_of_several_roles_the_strictest_caps_hold():

@@ -74,7 +74,7 @@ def test_the_engine_reads_what_the_client_sent_and_what_was_put_in(
     expected = dict(body)
     if dialect.salted_since is not None:
         expected["cache_salt"] = SALT
-    wanted = isinstance(body.get("stream_options"), dict) and bool(body["stream_options"].get("include_usage"))
+    wanted = isinstance(body.get("stream_options"), dict) and body["stream_options"].get("include_usage") is True
     assert got.hides_usage == (dialect.tells_usage and body.get("stream") is True and not wanted)
     if got.hides_usage:
         given_options = body.get("stream_options") or {}
@@ -126,6 +126,13 @@ def test_a_field_that_is_there_is_never_there_twice():
 def test_the_usage_of_each_chunk_stays_off_when_the_whole_was_not_asked_for():
     got = prepared(b'{"stream":true,"stream_options":{"continuous_usage_stats":true}}')
     assert json.loads(got.body)["stream_options"] == {"include_usage": True, "continuous_usage_stats": False}
+    assert got.hides_usage
+
+
+@pytest.mark.parametrize("almost", ['"false"', '"off"', '"0"', '"true"', "1", "[]", '{"a":1}'])
+def test_what_the_engine_could_read_as_no_usage_does_not_turn_it_off(almost: str):
+    got = prepared(b'{"stream":true,"stream_options":{"include_usage":%b}}' % almost.encode())
+    assert json.loads(got.body)["stream_options"]["include_usage"] is True
     assert got.hides_usage
 
 
