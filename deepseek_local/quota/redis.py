@@ -76,7 +76,7 @@ class RedisLedger:
 
     async def show(self) -> tuple[Entry, ...]:
         """Return what is used now. Raises `QuotaError`."""
-        counters = [_counter(key) for key in await self._keys()]
+        counters = await self._counters()
         if not counters:
             return ()
         seconds = [counter.kind.window_seconds or 0 for counter in counters]
@@ -90,7 +90,7 @@ class RedisLedger:
 
     async def reset(self, scope: str | None) -> None:
         """Set counters to zero. Raises `QuotaError`."""
-        counters = [_counter(key) for key in await self._keys()]
+        counters = await self._counters()
         chosen = [each for each in counters if each.kind.window_seconds is not None and scope in (None, each.scope)]
         if chosen:
             await self._within_time(lambda client: client.delete(*(_key(each.scope, each.kind) for each in chosen)))
@@ -104,12 +104,12 @@ class RedisLedger:
     async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
         return await self._within_time(lambda client: client.register_script(script)(keys, arguments))
 
-    async def _keys(self) -> list[str]:
+    async def _counters(self) -> list[Counter]:
         async def scan(client: Redis) -> list[str]:
             return sorted([key async for key in client.scan_iter(match=f"{PREFIX}*", count=1000)])
 
         found: list[str] = await self._within_time(scan)
-        return found
+        return [counter for key in found if (counter := _counter(key)) is not None]
 
     async def _within_time(self, call: Callable[[Redis], Any]) -> Any:
         """Make one call. Raises `QuotaError` when it fails or takes too long."""
@@ -136,9 +136,10 @@ def _leases(receipt: Receipt) -> list[str]:
     return [_key(scope, Kind.CONCURRENT_STREAMS) for scope in receipt.leased]
 
 
-def _counter(key: str) -> Counter:
+def _counter(key: str) -> Counter | None:
+    """Return the counter of a key; None for one that another version of this program has made."""
     kind, _, scope = key.removeprefix(PREFIX).partition(":")
-    return Counter(scope, Kind(kind), 0)
+    return Counter(scope, Kind(kind), 0) if kind in set(Kind) else None
 
 
 def _standings(counters: Sequence[Counter], used: Sequence[int], now: float) -> list[Standing]:

@@ -80,4 +80,9 @@ def _password(file: Path | None) -> str | None:
         return None
     if not is_private(file):
         raise QuotaError(f"the password file {file} can be read or written by others; run: chmod 600 {file}")
-    return file.read_text("utf-8").strip()
+    try:
+        return file.read_text("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise QuotaError(
+            f"the password file {file} is not text in UTF-8; write the password of the Redis server into it"
+        ) from error

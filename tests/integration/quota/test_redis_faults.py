@@ -5,6 +5,7 @@ import socket
 import subprocess
 
 import pytest
+from redis import Redis
 from redis_server import EXECUTABLE, RedisServer
 from served import short_directory
 
@@ -117,6 +118,48 @@ def test_no_password_where_one_is_wanted_says_so(start, tmp_path):
             await ledger.charge(ONE, 5, "a")
 
     play(settings(start("--requirepass", "right").url, tmp_path), story)
+
+
+def test_a_password_file_that_is_no_text_refuses(start, tmp_path):
+    password = tmp_path / "password"
+    password.write_bytes(b"\xff\xfe")
+    password.chmod(0o600)
+
+    async def story(ledger):
+        with pytest.raises(QuotaError, match="is not text in UTF-8"):
+            await ledger.charge(ONE, 5, "a")
+
+    play(settings(start("--requirepass", "right").url, tmp_path, password_file=password), story)
+
+
+def test_keys_of_another_version_are_left_alone(start, tmp_path):
+    server = start()
+
+    async def story(ledger):
+        await ledger.charge(ONE, 5, "a")
+        with Redis(unix_socket_path=str(server.socket)) as other:
+            other.set("{deepseek-local}:quota:another_kind:everything", "1")
+        assert [entry.used for entry in await ledger.show()] == [1, 5]
+        await ledger.reset(None)
+        assert [entry.kind for entry in await ledger.show()] == [Kind.CONCURRENT_STREAMS]
+
+    play(settings(server.url, tmp_path), story)
+
+
+def test_a_late_answer_is_nobody_elses(start, tmp_path):
+    server = start()
+
+    async def story(ledger):
+        for number in range(20):
+            server.pause()
+            with pytest.raises(QuotaError, match="did not answer within"):
+                await ledger.charge([Counter(f"late={number}", Kind.TOKENS_PER_DAY, 9)], 5, f"late-{number}")
+            server.go_on()
+            answer = await ledger.charge([Counter(f"scope={number}", Kind.TOKENS_PER_DAY, 9)], 7, f"{number}")
+            assert isinstance(answer, Allowed)
+            assert [each.used for each in answer.standings] == [7]
+
+    play(settings(server.url, tmp_path, timeout_seconds=0.2), story)
 
 
 def test_a_password_file_that_others_can_read_is_not_used(start, tmp_path):
