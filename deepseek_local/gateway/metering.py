@@ -47,7 +47,7 @@ class Meter:
     """The quotas of one API server process; without any, it costs nothing and opens nothing."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._rules = limits.rules(settings.quotas)
+        self._counters = limits.Counters(limits.rules(settings.quotas))
         self._maximum_model_tokens = settings.max_model_len
         self._ledger = ledger.of(settings.ledger) if settings.quotas else None
         self._process = os.urandom(8).hex()
@@ -63,10 +63,12 @@ class Meter:
         """Count a request. Raises `RefusedError` when a quota has no room for it, or nobody can know."""
         if self._ledger is None or access.action != CHARGED_ACTION:
             return Charge()
-        counters = limits.counters(self._rules, limits.Asker(principal.name, verdict.roles, verdict.tenant, model))
+        counters = self._counters.of(limits.Asker(principal.name, verdict.roles, verdict.tenant, model))
         if not counters:
             return Charge()
         reservation = tokens.reserve(demand, self._maximum_model_tokens)
+        if self._heart is None:
+            self._heart = asyncio.create_task(self._renew_forever(self._ledger))
         name = f"{self._process}-{next(self._numbers)}"
         try:
             answer = await self._ask(self._ledger.charge(counters, reservation.total, name))
@@ -76,7 +78,7 @@ class Meter:
             metrics.quota_refused(answer.standing.counter.kind)
             raise RefusedError(rate_limits.refusal(answer))
         metrics.quota_used("requests")
-        self._keep(self._ledger, answer.receipt)
+        self._running[answer.receipt.id] = answer.receipt
         return Charge(rate_limits.headers(answer.standings), answer.receipt, reservation)
 
     def settle(
@@ -104,11 +106,6 @@ class Meter:
         await asyncio.gather(*self._settling)
         if self._ledger is not None:
             await self._ledger.close()
-
-    def _keep(self, book: ledger.Ledger, receipt: Receipt) -> None:
-        self._running[receipt.id] = receipt
-        if self._heart is None:
-            self._heart = asyncio.create_task(self._renew_forever(book))
 
     async def _settle(self, book: ledger.Ledger, receipt: Receipt, used: int) -> None:
         try:

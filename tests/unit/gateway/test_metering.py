@@ -161,6 +161,28 @@ def test_running_requests_are_renewed(play, monkeypatch):
     play(story, Quota(concurrent_streams=1))
 
 
+def test_a_removed_ledger_is_noticed_by_a_process_that_only_refuses(tmp_path, monkeypatch):
+    monkeypatch.setattr(metering, "RENEWAL_SECONDS", 0.01)
+
+    async def main() -> None:
+        quota = Quota(principal="*", requests_per_minute=1, tokens_per_day=150)
+        other, desk = Desk(tmp_path, quota), Desk(tmp_path, quota)
+        await other.charge()
+        await desk.refused()
+        await other.meter.close()
+        for path in tmp_path.glob(f"{desk.file.name}*"):
+            path.unlink()
+        while True:
+            try:
+                await desk.charge()
+                break
+            except RefusedError:
+                await asyncio.sleep(0.01)
+        await desk.meter.close()
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
 def test_a_ledger_that_fails_refuses_and_is_logged_once(play, caplog):
     async def story(desk):
         desk.file.write_bytes(b"no database" * 1000)
