@@ -6,7 +6,7 @@ error has the family as `type` and `rate_limit_exceeded` as `code`. Of several c
 Its Python client waits as `Retry-After` says, and does not ask again after `x-should-retry: false`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
@@ -31,6 +31,8 @@ NO_LEDGER: Final = Refusal(
     5,
 )
 
+_FAMILIES: Final = {False: b"requests", True: b"tokens"}
+"""By whether they count tokens."""
 _WORDS: Final = {
     Kind.REQUESTS_PER_MINUTE: "requests in a minute",
     Kind.TOKENS_PER_MINUTE: "tokens in a minute",
@@ -41,10 +43,12 @@ _WORDS: Final = {
 
 def headers(standings: Sequence[Standing]) -> Pairs:
     """Return what is left, as headers; nothing about a family that has no limit."""
-    windowed = [each for each in standings if each.ends is not None]
-    tokens = [each for each in windowed if each.counter.kind.counts_tokens]
-    requests = [each for each in windowed if not each.counter.kind.counts_tokens]
-    return (*_family(b"requests", requests), *_family(b"tokens", tokens))
+    tightest: dict[bool, Standing] = {}
+    for each in standings:
+        family = each.counter.kind.counts_tokens
+        if each.ends is not None and (family not in tightest or each.remaining < tightest[family].remaining):
+            tightest[family] = each
+    return tuple([pair for family in sorted(tightest) for pair in _pairs(_FAMILIES[family], tightest[family])])
 
 
 def refusal(exceeded: Exceeded) -> Refusal:
@@ -68,13 +72,12 @@ def duration(seconds: int) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _family(name: bytes, standings: Sequence[Standing]) -> Iterator[tuple[bytes, bytes]]:
-    if not standings:
-        return
-    tightest = min(standings, key=lambda each: each.remaining)
-    yield b"x-ratelimit-limit-" + name, b"%d" % tightest.counter.limit
-    yield b"x-ratelimit-remaining-" + name, b"%d" % tightest.remaining
-    yield b"x-ratelimit-reset-" + name, duration(tightest.reset_seconds).encode("ascii")
+def _pairs(name: bytes, standing: Standing) -> Pairs:
+    return (
+        (b"x-ratelimit-limit-" + name, b"%d" % standing.counter.limit),
+        (b"x-ratelimit-remaining-" + name, b"%d" % standing.remaining),
+        (b"x-ratelimit-reset-" + name, duration(standing.reset_seconds).encode("ascii")),
+    )
 
 
 def _with(refused: Refusal, wait: int | None, pairs: Pairs) -> Refusal:

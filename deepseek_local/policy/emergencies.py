@@ -27,9 +27,12 @@ class WatchedGrants:
 
     def look(self) -> tuple[News, ...]:
         """Look at the file and at the clock; return what has changed."""
-        stamps, now = self._watch.stamps(), self._now()
+        stamps = self._watch.stamps()
+        if stamps == self._stamps == (None,):
+            return ()
+        now = self._now()
         due = self._read_at is None or not 0 <= now.timestamp() - self._read_at < RECHECK_SECONDS
-        if stamps == self._stamps and (stamps == (None,) or not due):
+        if stamps == self._stamps and not due:
             return ()
         self._stamps, self._read_at = stamps, now.timestamp()
         before, failure = self.active, self._failure

@@ -19,6 +19,8 @@ Name = TypeVar("Name", bound=str)
 
 EVERYTHING: Final = "everything"
 """The scope of a quota that names nothing: all requests."""
+MAXIMUM_ASKERS: Final = 4_096
+"""Askers whose counters are remembered; then all are forgotten, which costs microseconds each."""
 _NAMES: Final = ("principal", "role", "tenant", "model")
 
 
@@ -75,6 +77,23 @@ class Rule:
 def rules(quotas: Iterable[Quota]) -> tuple[Rule, ...]:
     """Take quotas apart."""
     return tuple(Rule(_set(quota, _NAMES), _set(quota, Kind)) for quota in quotas)
+
+
+class Counters:
+    """Finds the counters of requests; those of one asker are worked out once."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._known: dict[Asker, tuple[Counter, ...]] = {}
+
+    def of(self, asker: Asker) -> tuple[Counter, ...]:
+        """Return the counters that a request of `asker` must have room in, each once."""
+        found = self._known.get(asker)
+        if found is None:
+            if len(self._known) >= MAXIMUM_ASKERS:
+                self._known.clear()
+            found = self._known[asker] = counters(self._rules, asker)
+        return found
 
 
 def counters(rules: Sequence[Rule], asker: Asker) -> tuple[Counter, ...]:

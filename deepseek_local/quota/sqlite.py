@@ -115,6 +115,8 @@ def _open(file: Path) -> sqlite3.Connection:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(file, timeout=0, isolation_level=None)
     try:
+        # Every commit writes whole pages, and a row here has 100 bytes.
+        database.execute("PRAGMA page_size = 1024")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = OFF")
         tables.prepare(database)
