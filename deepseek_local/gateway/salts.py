@@ -8,8 +8,10 @@ nobody: the name is the namespace then. Decision 0017.
 
 import base64
 import hmac
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4_096)
 def salt(key: bytes, tenant: str | None, principal: str) -> str:
     """Return 43 characters that only the deployment can work out: HMAC-SHA256 of the namespace, in base64url."""
     # No tenant and no principal has a blank in its name, so no two namespaces are spelled alike.
