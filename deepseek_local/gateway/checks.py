@@ -86,7 +86,11 @@ class Checks:
             self.guard.check(document, access, roles)
             longest = self.guard.answer_tokens(document, access, roles)
         model = self._model(document)
-        verdict = _decide(policy, request, principal, access, self._attributes(request, document, model, longest))
+        attributes = self._attributes(request, document, model, longest)
+        if access.body is Body.MULTIPART:
+            # A form is not read here, and it can ask for a stream.
+            del attributes["stream"]
+        verdict = _decide(policy, request, principal, access, attributes)
         self.guard.check_model(document)
         request.charge = await self.meter.charge(
             principal, access, verdict, model, _demand(request, access, document, longest)

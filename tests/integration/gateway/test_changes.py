@@ -65,6 +65,16 @@ def test_a_broken_policy_changes_nothing(door: Door, mistake: str):
     assert door.decision(door.ask(door.olga))["pol"] == before
 
 
+def test_a_form_is_not_read_so_whether_its_answer_streams_is_unknown(door: Door):
+    rules = "p, listener, inference_audio, execute, not stream\np, listener, model_list, read, not stream\n"
+    door.policy.write_text(f"{USERS}{rules}g, u:lisa, listener\n")
+    token = door.create("u:lisa")
+    wait_until(lambda: door.ask(token, "GET", "/v1/models").status_code == 200, "the new policy is in force", 1)
+    form = {"path": "/v1/audio/transcriptions", "files": {"file": b"RIFF"}, "data": {"stream": "true"}}
+    assert door.ask(token, **form).status_code == 403
+    assert door.ask(door.olga, **form).status_code == 200
+
+
 def test_while_draining_everything_but_health_is_refused(door: Door):
     door.drain_file.touch()
     wait_until(lambda: status(door, door.olga) == 503, "the door drains", 1)
