@@ -1,7 +1,7 @@
 """
 The front door: a pure ASGI class that vLLM puts around its whole application (`--middleware`).
 
-    checks → decision on disk → engine → outcome on disk → last byte → quotas settled
+    checks → decision on disk → engine → outcome on disk, and quotas settled meanwhile → last byte
 
 Every step can only refuse; what is not understood is refused. Each refusal is a record too, and one that cannot be written turns into a
 503. It decides on `scope["path"]`, which is what the engine's router reads, never on a URL that the `Host` header takes part in
