@@ -6,19 +6,16 @@ what an unknown attribute does to a rule.
 """
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-from deepseek_local.access import Attribute, Strength
+from deepseek_local.access import TENANT, Attribute, Strength
 
 Attributes = Mapping[str, Attribute]
 """The attributes of one request, by their names."""
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-TENANT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-"""The full text of a tenant's name."""
 
 ATTRIBUTES: Mapping[str, type] = MappingProxyType(
     {

@@ -6,10 +6,13 @@ from graphlib import CycleError, TopologicalSorter
 from deepseek_local.access import PRINCIPAL
 from deepseek_local.errors import Problem
 from deepseek_local.policy.roles import above, links
-from deepseek_local.policy.rules import Bundle, Grant, Membership
+from deepseek_local.policy.rules import ACTIONS, Bundle, Grant, Membership
 
 MAXIMUM_DEPTH = 5
 """Roles, or groups, in a row; casbin itself stops, without a word, after ten."""
+_WIDEST = ("*", "allow")
+"""Resource and effect of a rule over everything."""
+_EVERY_ACTION = frozenset(ACTIONS) - {"*"}
 
 
 def find(
@@ -92,14 +95,18 @@ def _chains(called: str, lines: Sequence[tuple[str, str, Membership | Bundle]]) 
 def _administrators(
     grants: Sequence[Grant], memberships: Sequence[Membership], administrators: Collection[str]
 ) -> Iterator[Problem]:
-    over_everything = {
-        grant.role for grant in grants if (grant.resource, grant.action, grant.effect) == ("*", "*", "allow")
-    }
+    """Yield the lines that complete rights over everything, whether one rule gives them or several together do."""
+    over_everything = links((grant.role, grant.action) for grant in grants if (grant.resource, grant.effect) == _WIDEST)
     parents = links((line.member, line.role) for line in memberships)
+    owned: dict[str, set[str]] = {}
     for line in memberships:
         if not PRINCIPAL.fullmatch(line.member) or line.member in administrators:
             continue
-        if over_everything & {line.role, *above(line.role, parents)}:
+        roles = {line.role, *above(line.role, parents)}
+        added = set[str]().union(*(over_everything.get(role, ()) for role in roles))
+        actions = owned.setdefault(line.member, set())
+        actions |= added
+        if added and ("*" in actions or actions.issuperset(_EVERY_ACTION)):
             message = (
                 f"{line.member} would have rights over everything by the role {line.role!r}; "
                 "add it to gateway.administrators in the profile, or give it a smaller role"

@@ -11,9 +11,7 @@ from types import MappingProxyType
 from deepseek_local.access import Risk
 from deepseek_local.policy.roles import above, links
 from deepseek_local.policy.routes import CATALOGUE
-from deepseek_local.policy.rules import ACTIONS, Bundle
-
-EVERY_ACTION = tuple(action for action in ACTIONS if action != "*")
+from deepseek_local.policy.rules import Bundle
 
 FAMILIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

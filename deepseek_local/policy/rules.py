@@ -15,10 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from deepseek_local.access import PRINCIPAL
+from deepseek_local.access import PRINCIPAL, TENANT
 from deepseek_local.errors import Problem
 from deepseek_local.policy import conditions
-from deepseek_local.policy.attributes import TENANT
 from deepseek_local.policy.conditions import ConditionError
 
 Effect = Literal["allow", "deny"]

@@ -29,6 +29,16 @@ Write = Callable[..., Path]
         ("p, a, xs, read\ng2, x, xs\ng2, xs, x\n", 2, "groups go in a circle"),
         ("p, *, x, read, , deny\n", None, "policy has only rules that deny"),
         ("p, r, *, *\ng, u:a, r\n", 2, "u:a would have rights over everything by the role 'r'; add it to gateway.adm"),
+        (
+            "p, r, *, read\np, r, *, execute\np, q, *, write\np, q, *, delete, stream\ng, q, r\ng, u:a, q\n",
+            6,
+            "u:a would have rights over everything by the role 'q'",
+        ),
+        (
+            "p, r, *, read\np, r, *, execute\np, q, *, write\np, q, *, delete\ng, u:a, q\ng, u:a, r\n",
+            6,
+            "u:a would have rights over everything by the role 'r'",
+        ),
         ("p, r, *, *, stream\ng, q, r\ng, u:a, q, t\n", 3, "u:a would have rights over everything by the role 'q'"),
     ],
 )
