@@ -5,11 +5,11 @@ A ban protects the audit log and the disk from a flood of refusals: while it las
 were. It keeps nobody out who can prove who they are, so an attacker can lock out neither a user whose name is known nor the neighbours
 behind the same address; and it spares no computing time, which is for nginx's `limit_req` to do.
 
-Memory is bounded: addresses beyond `CAPACITY` are counted together as `OTHERS`. IPv6 counts by /64, of which one host has all addresses.
+Memory is bounded: addresses beyond `CAPACITY` are counted together as `OTHERS`, also when nobody asks what was suppressed. IPv6 counts by /64, of which one host has all addresses.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from math import ceil
 
@@ -44,7 +44,8 @@ class Bans:
         # Both are in the order of their times, so that what is over stands in front.
         self._failures: dict[str, _Failures] = {}
         self._bans: dict[str, _Failures] = {}
-        self._over: list[Suppressed] = []
+        self._over: dict[str, _Failures] = {}
+        self._latest = datetime.min.replace(tzinfo=UTC)
 
     def failed(self, address: str, now: datetime) -> int | None:
         """Count a failed attempt; return None, or for a banned address the seconds that its ban still lasts."""
@@ -63,12 +64,12 @@ class Bans:
 
     def take_suppressed(self, now: datetime, *, everything: bool = False) -> list[Suppressed]:
         """Return, once, what bans that are over have suppressed; `everything` ends the others too, as at a stop."""
+        self._expire(now)
         if everything:
-            self._over.extend(_summary(source, self._bans.pop(source)) for source in tuple(self._bans))
-        else:
-            self._expire(now)
-        taken, self._over = [one for one in self._over if one.count], []
-        return taken
+            for source in tuple(self._bans):
+                self._end(source)
+        taken, self._over = self._over, {}
+        return [Suppressed(source, over.count, over.since) for source, over in taken.items()]
 
     def _source(self, address: str) -> str:
         """Return under which name the address is counted."""
@@ -77,11 +78,24 @@ class Bans:
         return source if known or len(self._bans) + len(self._failures) < self._capacity else OTHERS
 
     def _expire(self, now: datetime) -> None:
+        if now < self._latest:
+            self._set_back(self._latest - now)
+        self._latest = now
         while self._failures and now - next(iter(self._failures.values())).since >= _WINDOW:
             del self._failures[next(iter(self._failures))]
         while self._bans and now - next(iter(self._bans.values())).since >= self._length:
-            source = next(iter(self._bans))
-            self._over.append(_summary(source, self._bans.pop(source)))
+            self._end(next(iter(self._bans)))
+
+    def _set_back(self, back: timedelta) -> None:
+        """Move all times with the clock, so that a ban lasts no longer when it is set back."""
+        for each in (*self._failures.values(), *self._bans.values()):
+            each.since -= back
+
+    def _end(self, source: str) -> None:
+        ban = self._bans.pop(source)
+        if ban.count:
+            name = source if source in self._over or len(self._over) < self._capacity else OTHERS
+            self._over.setdefault(name, _Failures(ban.since)).count += ban.count
 
 
 def group_of(address: str) -> str:
@@ -93,7 +107,3 @@ def group_of(address: str) -> str:
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), 64), strict=False))
     return str(parsed)
-
-
-def _summary(source: str, ban: _Failures) -> Suppressed:
-    return Suppressed(source, ban.count, ban.since)

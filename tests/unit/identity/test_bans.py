@@ -100,3 +100,23 @@ def test_memory_is_bounded_and_no_suppressed_refusal_is_lost(steps: list[tuple[i
         told += sum(one.count for one in bans.take_suppressed(now))
         assert len(bans._failures) + len(bans._bans) <= 6
     assert told + sum(one.count for one in bans.take_suppressed(now, everything=True)) == refused
+
+
+def test_bans_that_nobody_asks_for_take_bounded_memory_and_lose_no_count():
+    bans = Bans(1, 1, capacity=5)
+    for number in range(300):
+        for _ in range(2):
+            bans.failed(f"10.0.{number // 250}.{number % 250}", later(2 * number))
+    told = bans.take_suppressed(later(1000))
+    assert len(told) == 6
+    assert sum(one.count for one in told) == 300
+    assert told[-1].address == OTHERS
+
+
+@pytest.mark.parametrize("back_seconds", [10, 3600])
+def test_a_clock_that_is_set_back_prolongs_no_ban(back_seconds: int):
+    bans = Bans(1, 60)
+    bans.failed(A, NOW)
+    assert bans.failed(A, later(20)) == 40
+    assert bans.failed(A, later(20 - back_seconds)) == 40
+    assert bans.failed(A, later(60 - back_seconds)) is None
