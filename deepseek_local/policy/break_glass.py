@@ -49,8 +49,8 @@ class EmergencyGrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     until: Moment
     """When it ends by itself."""
     reason: Sentence
-    by: Annotated[str, msgspec.Meta(pattern=r"^os:[A-Za-z0-9._@$-]{1,64}\Z")]
-    """The user of this host who gave it."""
+    by: Annotated[str, msgspec.Meta(pattern=r"^os:[A-Za-z0-9._@$+\\-]{1,64}\Z")]
+    """The user of this host who gave it; those of a directory are called `SITE\\alice` or `SITE+alice`."""
 
     def is_active(self, now: datetime) -> bool:
         """Whether it counts at this moment."""

@@ -83,7 +83,7 @@ def _considered(grant: Grant, known: dict[str, Attribute]) -> Considered:
 def _attributes(
     policy: Policy, question: Question, matching: tuple[Grant, ...], known: dict[str, Attribute]
 ) -> Iterator[str]:
-    """Try other values of one attribute after the other; where none alone is enough, those that the request lacks together."""
+    """Try other values of one attribute after the other; where none alone is enough, several together."""
     compiled = [conditions.compile(grant.condition) for grant in matching]
     tried = _worth_trying(policy, compiled)
     before = _is_allowed(policy, question, {})
@@ -94,13 +94,20 @@ def _attributes(
             found = True
             every = dict.fromkeys((*values, known[name]) if name in known else values)
             yield f"with {told(name, flips, tuple(every))} the answer would be {_word(not before)}"
-    lacking = sorted({name for condition in compiled for name in condition.lacking(known)})
-    if not found and len(lacking) > 1:
-        together = samples.requests({name: tried[name] for name in lacking})
+    if not found:
+        together = (
+            chosen for names in _sets(compiled, known) for chosen in samples.requests({n: tried[n] for n in names})
+        )
         enough = (chosen for chosen in together if _is_allowed(policy, question, chosen) is not before)
         for chosen in islice(enough, 1):
-            words = " and ".join(f"{name} {word(value)}" for name, value in chosen.items())
+            words = " and ".join(f"{name} {word(value)}" for name, value in chosen.items() if known.get(name) != value)
             yield f"with {words} the answer would be {_word(not before)}"
+
+
+def _sets(compiled: Sequence[Condition], known: dict[str, Attribute]) -> Iterator[list[str]]:
+    """Yield attributes worth changing together: those of one condition, then all that the request lacks."""
+    lacking = frozenset(name for condition in compiled for name in condition.lacking(known))
+    yield from (sorted(names) for names in (*(condition.names for condition in compiled), lacking) if len(names) > 1)
 
 
 def _worth_trying(policy: Policy, compiled: Sequence[Condition]) -> dict[str, tuple[Attribute, ...]]:

@@ -55,6 +55,13 @@ def test_a_grant_counts_from_its_beginning_until_just_before_its_end(path: Path)
     assert break_glass.read(path, NOW + HOUR) == ()
 
 
+@pytest.mark.parametrize("user", ["os:root", "os:CORP\\alice", "os:corp+alice", "os:alice@corp.site", "os:1000"])
+def test_whoever_this_host_knows_can_give_a_grant(path: Path, user: str):
+    entry = make(by=user)
+    break_glass.grant(path, entry)
+    assert break_glass.read(path, NOW) == (entry,)
+
+
 def test_a_made_grant_counts_nowhere_before_it_is_granted(path: Path):
     make()
     assert break_glass.read(path, NOW) == ()

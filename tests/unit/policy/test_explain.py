@@ -69,6 +69,21 @@ def test_attributes_that_are_only_enough_together_are_told_together():
     )
 
 
+def test_a_stronger_credential_is_told_together_with_what_the_request_lacks():
+    text = """
+p, doctor, inference_chat, execute, "auth_strength >= 2 and hours(6, 22)"
+p, night, inference_chat, execute, "model('a') and stream and data_class == 'x' and purpose == 'y'"
+g, u:ann, doctor
+g, u:ann, night
+"""
+    assert explained("u:ann", CHAT, text=text).changes[0] == (
+        "with auth_strength 2 and hour 6 the answer would be allow"
+    )
+    assert explained("u:ann", CHAT, "hour=23", text=text).changes[0] == (
+        "with auth_strength 2 and hour 6 the answer would be allow"
+    )
+
+
 def test_roles_that_would_be_enough_are_told_the_smallest_first():
     changes = explained("u:nobody", CHAT, "hour=9", "stream=false").changes
     assert [re.search(r"the role (\w+)", change)[1] for change in changes] == ["guest", "operator", "admin"]
