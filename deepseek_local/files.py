@@ -1,6 +1,7 @@
-"""The few file operations whose details matter: atomic replacement, private modes, durable directories, change notice."""
+"""The few file operations whose details matter: atomic replacement, locks, private modes, durable directories, change notice."""
 
 import errno
+import fcntl
 import os
 import stat
 import tempfile
@@ -14,15 +15,15 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o600, *, keep_owner: b
     """
     Replace `path` by `content` so that a reader sees the old or the new file, never a part, even after a power cut.
 
-    The file gets `mode` before it becomes visible; with `keep_owner`, one that root replaces still belongs to whom it belonged.
-    Raises `OSError`.
+    The file gets `mode` before it becomes visible; with `keep_owner`, one that root writes belongs to whom it belonged, and a new one to
+    whom the directory belongs. Raises `OSError`.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             os.fchmod(stream.fileno(), mode)
             if keep_owner:
-                _give_to_owner(stream.fileno(), path)
+                give_to_owner(stream.fileno(), path)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -33,10 +34,32 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o600, *, keep_owner: b
     sync_directory(path.parent)
 
 
-def _give_to_owner(descriptor: int, path: Path) -> None:
-    if os.geteuid() == 0 and path.exists():
-        status = path.stat()
+def give_to_owner(descriptor: int, path: Path) -> None:
+    """
+    Let what root has just made for `path` belong to the owner of `path`, or of its directory, so that the service can read it.
+
+    Only for a file that the caller has made: one that was there could be a link to another user's. Raises `OSError`.
+    """
+    if os.geteuid() == 0:
+        status = (path if path.exists() else path.parent).stat()
         os.fchown(descriptor, status.st_uid, status.st_gid)
+
+
+def lock(path: Path) -> int:
+    """
+    Wait for the lock of a file that several programs replace, and return a descriptor; to close it ends the lock. Raises `OSError`.
+
+    The lock is a file beside `path`, because `path` itself is another file after each change.
+    """
+    name = path.with_name(f".{path.name}.lock")
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        give_to_owner(descriptor, path)
+    except FileExistsError:
+        descriptor = os.open(name, flags)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
 
 
 def read_regular(path: Path, maximum_bytes: int) -> bytes:

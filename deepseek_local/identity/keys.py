@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 from deepseek_local.errors import IdentityError
-from deepseek_local.files import is_private, read_regular, sync_directory
+from deepseek_local.files import give_to_owner, is_private, read_regular, sync_directory
 
 KEY_BYTES = 32
 
@@ -45,6 +45,7 @@ def _create(path: Path) -> None:
             stream.write(secrets.token_bytes(KEY_BYTES))
             stream.flush()
             os.fsync(stream.fileno())
+            give_to_owner(stream.fileno(), path)
         # A link, unlike a rename, never replaces a key that somebody else made in the meantime.
         os.link(draft, path)
     except FileExistsError:

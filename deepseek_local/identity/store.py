@@ -5,7 +5,6 @@ It is replaced as a whole, under a lock file beside it, so that two programs tha
 tokens stay in the file: who had which token, and until when, is part of the story that the audit log tells.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import msgspec
 
 from deepseek_local.access import CANARY, PRINCIPAL, TENANT
 from deepseek_local.errors import IdentityError
-from deepseek_local.files import is_private, read_regular, write_atomic
+from deepseek_local.files import is_private, lock, read_regular, write_atomic
 from deepseek_local.identity import entry, keys, tokens
 from deepseek_local.identity.entry import Token
 
@@ -156,15 +155,13 @@ def _write(path: Path, all_tokens: Sequence[Token]) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    lock = path.with_name(f".{path.name}.lock")
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = lock(path)
     except OSError as error:
         raise IdentityError(
-            f"the lock {lock} of the token store cannot be opened ({error.strerror}); check the directory"
+            f"the lock of the token store {path} cannot be opened ({error.strerror}); check the directory"
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -11,7 +11,6 @@ front door refuses everybody. What is read is held to the same rules as what is 
 the whole file useless, whoever wrote it. Grants that ended leave the file with the next change; the audit log has their story.
 """
 
-import fcntl
 import json
 import os
 import secrets
@@ -25,7 +24,7 @@ import msgspec
 
 from deepseek_local.access import CANARY, PRINCIPAL
 from deepseek_local.errors import PolicyError, Problem
-from deepseek_local.files import is_private, read_regular, write_atomic
+from deepseek_local.files import is_private, lock, read_regular, write_atomic
 
 MAXIMUM_DURATION = timedelta(hours=8)
 """The longest emergency; what lasts longer belongs into the policy, where a second person can read it."""
@@ -169,13 +168,11 @@ def _write(path: Path, grants: Sequence[EmergencyGrant]) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    lock = path.with_name(f".{path.name}.lock")
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = lock(path)
     except OSError as error:
-        raise _broken(lock, f"cannot be opened ({error.strerror}); check the directory") from error
+        raise _broken(path, f"has a lock that cannot be opened ({error.strerror}); check the directory") from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -1,7 +1,9 @@
 """File operations whose details matter: what is seen, by whom, and what survives a power cut."""
 
+import fcntl
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,33 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         files.write_atomic(path, b"new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_makes_for_a_service_belongs_to_the_service(tmp_path):
+    os.chown(tmp_path, 4711, 4712)
+    fresh, kept = tmp_path / "fresh.json", tmp_path / "kept.json"
+    kept.touch()
+    os.chown(kept, 4713, 4714)
+    for path in (fresh, kept):
+        files.write_atomic(path, b"new", keep_owner=True)
+    os.close(files.lock(fresh))
+    owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in tmp_path.iterdir()}
+    assert owners == {"fresh.json": (4711, 4712), ".fresh.json.lock": (4711, 4712), "kept.json": (4713, 4714)}
+    files.write_atomic(fresh, b"newer")
+    assert fresh.stat().st_uid == 0
+
+
+def test_a_lock_is_held_until_it_is_closed(tmp_path):
+    path = tmp_path / "state.json"
+    held = files.lock(path)
+    waiting = threading.Thread(target=lambda: os.close(files.lock(path)))
+    waiting.start()
+    with pytest.raises(BlockingIOError), (tmp_path / ".state.json.lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(held)
+    waiting.join()
 
 
 def test_the_umask_does_not_change_the_mode_of_a_directory(tmp_path):
