@@ -67,8 +67,8 @@ MAXIMUM_SECONDS = 64
 def measure(case: Case, target: Target, seconds: float, directory: Path) -> Reading:
     """Load a server, longer where it needs longer; the script for `wrk` lies in `directory`. Ends the program when a request failed."""
     result = _load(case, target, seconds, directory)
-    # Fewer answers than connections in the whole time say nothing yet.
-    while result["requests"] < 2 * case.connections and seconds < MAXIMUM_SECONDS:
+    # A connection without a whole answer says nothing yet.
+    while result["requests"] < case.connections and seconds < MAXIMUM_SECONDS:
         seconds *= 4
         result = _load(case, target, seconds, directory)
     rate = result["requests"] / result["duration_us"] * 1e6
@@ -80,7 +80,7 @@ def _load(case: Case, target: Target, seconds: float, directory: Path) -> Mappin
     script = directory / "load.lua"
     script.write_text(SCRIPT % (question, target.token))
     url = f"http://127.0.0.1:{target.port}{PATH}"
-    options = ("-t1", f"-c{case.connections}", f"-d{seconds:g}s", "--timeout=20s", "--latency", "-s", str(script))
+    options = ("-t1", f"-c{case.connections}", f"-d{seconds:g}s", "--timeout=60s", "--latency", "-s", str(script))
     output = subprocess.run(["wrk", *options, url], capture_output=True, text=True, check=True).stdout
     result: Mapping[str, int] = json.loads(
         next(line for line in output.splitlines() if line.startswith("RESULT")).removeprefix("RESULT")

@@ -41,7 +41,7 @@ TOKENS = {b"Bearer token"}
 async def engine(request: Request) -> Response:
     """Answer like an engine that needs no time, with what vLLM answers with: Starlette's responses."""
     question = await request.json()
-    if question["stream"]:
+    if question.get("stream"):
         return StreamingResponse(words(), media_type="text/event-stream")
     return Response(ANSWER, media_type="application/json")
 
