@@ -2,11 +2,13 @@
 The ledger of several hosts: a Redis server (7 or newer), reached with redis-py's asyncio client.
 
 Redis has the clock, because those of several hosts differ. A failed call is never made again by itself: whether it was counted before the
-connection broke nobody knows. The pool gives out only connections that are still alive, so a restart of Redis needs none of ours; what
+connection broke nobody knows. What a server that stalled finds late it does not count: each charge says until when it is wanted, in the
+time of Redis, as far as the last answer told how far that is from ours. The pool gives out only connections that are still alive, so a restart of Redis needs none of ours; what
 Redis forgets by it may be used anew, and running requests are counted again at the next renewal.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -45,14 +47,25 @@ class RedisLedger:
         self._clock = clock
         self._turns = asyncio.Semaphore(_CONNECTIONS)
         self._client: Redis | None = None
+        self._ahead_seconds: float | None = None
+        """How far the clock of Redis is ahead of our monotonic one; None before the first answer."""
 
     async def charge(self, counters: Sequence[Counter], tokens: int, charge_id: str) -> Allowed | Exceeded:
         """Count a request in all counters, or in none. Raises `QuotaError`."""
-        arguments: list[str | int] = [self._now(), charge_id, LEASE_SECONDS]
+        arguments: list[str | int] = [self._now(), charge_id, LEASE_SECONDS, self._latest()]
         for counter in counters:
             arguments += (counter.kind.window_seconds or 0, amount(counter.kind, tokens), counter.limit)
         keys = [_key(counter.scope, counter.kind) for counter in counters]
-        now, used, begun = await self._run(scripts.CHARGE, keys, arguments)
+        asked = time.monotonic()
+        now, *counts = await self._run(scripts.CHARGE, keys, arguments)
+        # Measured from the question on: too late a time may count what is refused, too early a one would refuse what is in time.
+        self._ahead_seconds = float(now) - asked
+        if not counts:
+            raise QuotaError(
+                f"the quota ledger {self._settings.url} counted nothing, because it was too late; "
+                "look at the load and the clock of the Redis server"
+            )
+        used, begun = counts
         standings = _standings(counters, used, float(now))
         # The script has asked the same question of the same numbers.
         if (refused := exceeded(standings, tokens)) is not None:
@@ -122,6 +135,12 @@ class RedisLedger:
             if redis_client.wants_password(error):
                 await self.close()  # the next call reads the password anew
             raise QuotaError(redis_client.unusable(self._settings, error)) from error
+
+    def _latest(self) -> str:
+        """Return until when a charge is wanted, in the time of Redis; empty before that is known, and under the clock of a test."""
+        if self._ahead_seconds is None or self._clock is not None:
+            return ""
+        return f"{time.monotonic() + self._ahead_seconds + self._settings.timeout_seconds:.6f}"
 
     def _now(self) -> str:
         """Return the time of the test; empty for that of Redis."""

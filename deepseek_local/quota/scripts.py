@@ -17,10 +17,13 @@ end
 
 CHARGE: Final = f"""
 {_NOW}
-local id, lease = ARGV[2], tonumber(ARGV[3])
+local id, lease, latest = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+if latest and now > latest then
+    return {{string.format('%.6f', now)}}
+end
 local used, begun, fits = {{}}, {{}}, true
 for index, key in ipairs(KEYS) do
-    local seconds, amount, limit = tonumber(ARGV[3 * index + 1]), tonumber(ARGV[3 * index + 2]), tonumber(ARGV[3 * index + 3])
+    local seconds, amount, limit = tonumber(ARGV[3 * index + 2]), tonumber(ARGV[3 * index + 3]), tonumber(ARGV[3 * index + 4])
     if seconds == 0 then
         used[index], begun[index] = redis.call('ZCOUNT', key, '(' .. now, now + lease), ''
     else
@@ -32,7 +35,7 @@ for index, key in ipairs(KEYS) do
 end
 if fits then
     for index, key in ipairs(KEYS) do
-        local seconds, amount = tonumber(ARGV[3 * index + 1]), tonumber(ARGV[3 * index + 2])
+        local seconds, amount = tonumber(ARGV[3 * index + 2]), tonumber(ARGV[3 * index + 3])
         if seconds == 0 then
             redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
             redis.call('ZADD', key, now + lease, id)
@@ -49,8 +52,10 @@ return {{string.format('%.6f', now), used, begun}}
 """
 Count a request in all counters or in none; return the time, what was used before, and the charges with which the counts began.
 
-KEYS are those of the counters. ARGV are the time (empty for that of Redis), the id of the charge and the seconds of a lease, then for each
-key the seconds of its window (0 for running requests), the amount and the limit.
+After the latest time for which it was asked it counts nothing, and returns the time only: nobody waits for the answer any more.
+
+KEYS are those of the counters. ARGV are the time (empty for that of Redis), the id of the charge, the seconds of a lease and the latest
+time (empty for none), then for each key the seconds of its window (0 for running requests), the amount and the limit.
 """
 
 SETTLE: Final = """

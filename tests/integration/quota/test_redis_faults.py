@@ -146,6 +146,36 @@ def test_keys_of_another_version_are_left_alone(start, tmp_path):
     play(settings(server.url, tmp_path), story)
 
 
+def test_what_was_refused_because_redis_stalled_does_not_count_afterwards(start, tmp_path):
+    server = start()
+    day = [Counter("everything", Kind.TOKENS_PER_DAY, 1000)]
+
+    async def story(ledger):
+        assert isinstance(await ledger.charge(day, 5, "a"), Allowed)
+        server.pause()
+        for number in range(3):
+            with pytest.raises(QuotaError, match="did not answer within"):
+                await ledger.charge(day, 100, f"late-{number}")
+        server.go_on()
+        answer = await ledger.charge(day, 5, "b")
+        assert [each.used for each in answer.standings] == [10]
+
+    play(settings(server.url, tmp_path, timeout_seconds=0.2), story)
+
+
+def test_a_clock_of_redis_that_was_set_refuses_once(start, tmp_path):
+    server = start()
+
+    async def story(ledger):
+        assert isinstance(await ledger.charge(ONE, 1, "a"), Allowed)
+        ledger._ahead_seconds -= 3600
+        with pytest.raises(QuotaError, match="counted nothing, because it was too late"):
+            await ledger.charge(ONE[:1], 1, "b")
+        assert isinstance(await ledger.charge(ONE[:1], 1, "b"), Allowed)
+
+    play(settings(server.url, tmp_path), story)
+
+
 def test_a_late_answer_is_nobody_elses(start, tmp_path):
     server = start()
 
