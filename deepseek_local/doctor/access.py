@@ -8,13 +8,13 @@ from deepseek_local.doctor.finding import Finding, error, warning
 from deepseek_local.errors import IdentityError, PolicyError
 from deepseek_local.identity import denied, issuers, key_set, keys, store
 from deepseek_local.plan import Plan
-from deepseek_local.policy import enforcer, routes
+from deepseek_local.policy import reload, routes
 from deepseek_local.profile import handover, policies
 from deepseek_local.supervisor.front_door import CHAT, FORBIDDEN
 
 
 def policy(plan: Plan) -> Iterator[Finding]:
-    """Load the policy and decide what the golden question will need."""
+    """Load the policy, hold it to its expectations, and decide what the golden question will need."""
     files = policies.files(plan.profile, plan.places)
     missing = [file for file in files if not file.exists()]
     for file in missing:
@@ -26,7 +26,7 @@ def policy(plan: Plan) -> Iterator[Finding]:
     if missing:
         return
     try:
-        loaded = enforcer.load(files, plan.profile.gateway.administrators)
+        loaded = reload.load_tested(files, plan.profile.gateway.administrators)
     except PolicyError as reason:
         for problem in reason.problems:
             yield error("policy.unusable", str(problem))
@@ -77,13 +77,14 @@ def identity_sources(plan: Plan) -> Iterator[Finding]:
         yield error("identity-source.unusable", str(reason))
 
 
-def digest_key(plan: Plan) -> Iterator[Finding]:
-    """Read the key of the request digests, if there is one."""
-    try:
-        if plan.places.digest_key.exists():
-            keys.read(plan.places.digest_key)
-    except IdentityError as reason:
-        yield error("digest-key.unusable", str(reason))
+def site_keys(plan: Plan) -> Iterator[Finding]:
+    """Read the keys of request digests, cache salts and the proxy, where they exist; a start makes what is missing."""
+    for file in (plan.places.digest_key, plan.places.salt_key, plan.places.proxy_key):
+        try:
+            if file.exists():
+                keys.read(file)
+        except IdentityError as reason:
+            yield error("key.unusable", str(reason))
 
 
 def socket_group(plan: Plan) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ CHECKS: tuple[Check, ...] = (
     access.policy,
     access.tokens,
     access.identity_sources,
-    access.digest_key,
+    access.site_keys,
     access.socket_group,
 )
 

@@ -140,6 +140,17 @@ def test_every_mistake_of_a_policy_is_a_finding(plan, home: Path) -> None:
     assert "mine.csv:1" in found[0].message
 
 
+def test_an_expectation_that_the_policy_breaks_is_found(plan, home: Path) -> None:
+    chosen = plan(f'gateway.policy=["shipped:seed.csv", "{home}/mine.csv"]')
+    (home / "mine.csv").write_text("g, u:demo, operator\n")
+    (home / "mine.tests.csv").write_text(
+        "u:demo, POST /v1/chat/completions, , allow\nu:demo, GET /v1/models, , allow\n"
+    )
+    (finding,) = access.policy(chosen)
+    assert finding.id == "policy.unusable"
+    assert "mine.tests.csv:2" in finding.message
+
+
 def test_an_empty_policy_is_found(plan, home: Path) -> None:
     assert ids(access.policy(plan(policy(home, "")))) == ["policy.unusable"]
 
@@ -168,7 +179,15 @@ def test_what_certificates_and_json_web_tokens_are_checked_with_is_read(plan, ho
     assert ids(access.identity_sources(plan())) == []
 
 
-@pytest.mark.parametrize(("name", "check"), [("tokens.key", access.tokens), ("digest.key", access.digest_key)])
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("tokens.key", access.tokens),
+        ("digest.key", access.site_keys),
+        ("salt.key", access.site_keys),
+        ("proxy.key", access.site_keys),
+    ],
+)
 def test_a_key_open_to_others_is_found(plan, home: Path, name: str, check) -> None:
     (home / name).write_bytes(bytes(32))
     (home / name).chmod(0o640)
