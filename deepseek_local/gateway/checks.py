@@ -7,7 +7,11 @@ Before the body is read it is clear who asks and that some rule could allow it, 
 is asked before the names of models are compared, so that only who may ask learns which there are.
 """
 
+import logging
 import time
+import traceback
+from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from deepseek_local.access import Access, Attribute, Body, Principal, Risk, Verdict
@@ -27,6 +31,12 @@ from deepseek_local.policy.in_force import InForce
 from deepseek_local.policy.live import LivePolicy
 from deepseek_local.profile.handover import GatewaySettings
 from deepseek_local.quota.tokens import Demand
+
+_log = logging.getLogger(__name__)
+
+UNCHECKED: Final = refusal.Refusal(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "failed", "server_error", "The request could not be checked."
+)
 
 _NO_DOCUMENT: Final = documents.Document()
 _PAIRING: Final = frozenset({"inference_score", "inference_rerank"})
@@ -58,7 +68,23 @@ class Checks:
         )
 
     async def examine(self, request: Request, scope: Scope, receive: Receive) -> None:
-        """Find out about a request, step by step. Raises `RefusedError` at the first step that it does not pass."""
+        """Find out about a request, step by step. Raises `RefusedError` at the first step that it does not pass, or that fails."""
+        try:
+            await self._examine(request, scope, receive)
+        except RefusedError:
+            raise
+        except Exception as error:
+            # Its text could contain what the client sent.
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            _log.error(
+                "a request is refused because a check failed: %s in %s, line %s; report it as a mistake of this program",
+                type(error).__name__,
+                Path(at.filename).name,
+                at.lineno,
+            )
+            raise RefusedError(UNCHECKED) from error
+
+    async def _examine(self, request: Request, scope: Scope, receive: Receive) -> None:
         request.peer = self.authenticator.address(scope)
         if self._draining.stamps() != (None,):
             raise RefusedError(refusal.DRAINING)

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import pytest
 
+from deepseek_local.gateway import documents
 from tests.integration.gateway.conftest import Door, wait_until
 from tests.integration.gateway.stub_engine import DONE, WORD
 
@@ -53,6 +54,24 @@ def test_the_log_says_once_that_records_stop_and_once_that_they_go_on(door: Door
     ]
     assert stopped.startswith("requests are refused with 503 until their records can be written: ")
     assert again == "records can be written again"
+
+
+def test_a_check_that_fails_refuses_on_record_and_tells_no_content(
+    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def parse(body: bytes) -> None:
+        raise ValueError(body.decode())
+
+    monkeypatch.setattr(documents, "parse", parse)
+    seen = len(door.engine.seen)
+    response = door.ask(door.olga, json={"model": "m", "messages": ["secret"]})
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "failed")
+    assert len(door.engine.seen) == seen
+    decision = door.decision(response)
+    assert (decision["dec"], decision["reason"], decision["status"]) == ("deny", "failed", 500)
+    (told,) = [one.getMessage() for one in caplog.records if one.name == "deepseek_local.gateway.checks"]
+    assert told.startswith("a request is refused because a check failed: ValueError in test_faults.py, line ")
+    assert "secret" not in caplog.text
 
 
 def test_a_silent_sequencer_stops_everything_but_health(door: Door):
