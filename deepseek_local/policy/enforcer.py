@@ -8,7 +8,7 @@ every answer with that of a stock casbin that knows all rules.
 
 import hashlib
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -180,6 +180,7 @@ def load(files: Sequence[Path], administrators: Collection[str] = (), extra: Seq
             continue
         if open_to_all:
             problems.append(Problem(f"can be changed by every user of this host; run: chmod o-w {file}", str(file)))
+        problems += _cut_off(str(file), content)
         contents.append(content)
         parts.append(parse(str(file), content))
     problems += [problem for part in parts for problem in part.problems]
@@ -194,6 +195,13 @@ def load(files: Sequence[Path], administrators: Collection[str] = (), extra: Seq
         raise PolicyError(problems)
     digest = f"sha256:{hashlib.sha256(b''.join(contents)).hexdigest()}"
     return Policy(grants, memberships, bundles, digest, extra=extra)
+
+
+def _cut_off(file: str, content: bytes) -> Iterator[Problem]:
+    """Find a last line without end: of `p, admin, audit_*, *, , deny`, what a copy under way has written so far can be a rule that allows."""
+    if content and not content.endswith(b"\n"):
+        message = "the last line does not end, as in a file that is still being written; end it with a line break"
+        yield Problem(message, file, content.count(b"\n") + 1)
 
 
 def _tell_failure(access: Access) -> None:

@@ -279,3 +279,12 @@ def test_remembered_questions_are_bounded(monkeypatch: pytest.MonkeyPatch, acces
         assert len(policy._questions) <= 10
     assert all(key[0] == "u:demo" for key in policy._questions)
     assert len(policy._reached) == 1
+
+
+def test_a_line_that_is_still_being_written_is_no_rule(write, access, who):
+    lines = "p, admin, *, *\ng, u:root, admin\n"
+    deny = "p, admin, audit_*, *, , deny\n"
+    assert not load([write(lines + deny)], ["u:root"]).decide(who("u:root"), access("audit_log", "read"), {}).allowed
+    for length in range(1, len(deny)):
+        with pytest.raises(PolicyError, match=r"policy.csv:3: .*the last line does not end"):
+            load([write(lines + deny[:length])], ["u:root"])
