@@ -24,8 +24,9 @@ class Claims(msgspec.Struct, frozen=True):
     aud: str | list[str]
     sub: str
     exp: int | float
-    nbf: int | float
     iat: int | float
+    nbf: int | float = 0
+    """Optional (RFC 7519, 4.1.5), and several providers leave it out."""
     jti: str | None = None
     tenant: str | None = None
     kind: Literal["user", "service"] = "user"

@@ -109,7 +109,11 @@ def test_a_token_without_jti_is_known_by_its_own_digest(tokens: SignedTokens):
     assert tokens.identify(text, NOW).key_id == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp", "nbf", "iat"])
+def test_a_token_need_not_say_since_when_it_is_valid(tokens: SignedTokens):
+    assert tokens.identify(token(nbf=None), NOW)
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "exp", "iat"])
 def test_every_claim_is_required(tokens: SignedTokens, claim: str):
     assert "lacks a claim" in refused(tokens, token(**{claim: None}))
 
