@@ -39,6 +39,8 @@ UNCHECKED: Final = refusal.Refusal(
 )
 
 _NO_DOCUMENT: Final = documents.Document()
+_OF_THE_BODY: Final = ("model", "stream", "max_tokens")
+"""Attributes that only a body can tell."""
 _PAIRING: Final = frozenset({"inference_score", "inference_rerank"})
 """Where the engine puts one text of the request, such as its query, together with each of the others."""
 
@@ -114,8 +116,8 @@ class Checks:
         model = self._model(document)
         attributes = self._attributes(request, document, model, longest)
         if access.body is Body.MULTIPART:
-            # A form is not read here, and it can ask for a stream.
-            del attributes["stream"]
+            # A form is not read here: what it asks for, nobody knows yet.
+            attributes = {name: value for name, value in attributes.items() if name not in _OF_THE_BODY}
         verdict = _decide(policy, request, principal, access, attributes)
         self.guard.check_model(document)
         request.charge = await self.meter.charge(

@@ -65,8 +65,9 @@ def test_a_broken_policy_changes_nothing(door: Door, mistake: str):
     assert door.decision(door.ask(door.olga))["pol"] == before
 
 
-def test_a_form_is_not_read_so_whether_its_answer_streams_is_unknown(door: Door):
-    rules = "p, listener, inference_audio, execute, not stream\np, listener, model_list, read, not stream\n"
+@pytest.mark.parametrize("asked", ["not stream", "model != 'x'"])
+def test_a_form_is_not_read_so_what_it_asks_for_is_unknown(door: Door, asked: str):
+    rules = f"p, listener, inference_audio, execute, {asked}\np, listener, model_list, read\n"
     door.policy.write_text(f"{USERS}{rules}g, u:lisa, listener\n")
     token = door.create("u:lisa")
     wait_until(lambda: door.ask(token, "GET", "/v1/models").status_code == 200, "the new policy is in force", 1)
