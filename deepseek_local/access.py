@@ -11,6 +11,9 @@ from enum import IntEnum, StrEnum
 PRINCIPAL = re.compile(r"[us]:[a-z0-9][a-z0-9._@-]{0,62}")
 """The full text of a principal's name: `u:` for a person, `s:` for a service; lower case only, so that no two look alike."""
 
+ROLE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+"""The full text of a role's name."""
+
 TENANT = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 """The full text of a tenant's name."""
 

@@ -14,11 +14,11 @@ from typing import Annotated
 
 import msgspec
 
-from deepseek_local.access import PRINCIPAL, TENANT
+from deepseek_local.access import PRINCIPAL, ROLE, TENANT
 from deepseek_local.errors import IdentityError
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-Role = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}\Z")]
+Role = Annotated[str, msgspec.Meta(pattern=rf"^{ROLE.pattern}\Z")]
 Tenant = Annotated[str, msgspec.Meta(pattern=rf"^{TENANT.pattern}\Z")]
 
 

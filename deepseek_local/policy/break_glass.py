@@ -22,7 +22,7 @@ from typing import Annotated
 
 import msgspec
 
-from deepseek_local.access import CANARY, PRINCIPAL
+from deepseek_local.access import CANARY, PRINCIPAL, ROLE, TENANT
 from deepseek_local.errors import PolicyError, Problem
 from deepseek_local.files import is_private, lock, read_regular, write_atomic
 
@@ -32,7 +32,8 @@ MAXIMUM_GRANTS = 64
 MAXIMUM_BYTES = 131_072
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}\Z")]
+Role = Annotated[str, msgspec.Meta(pattern=rf"^{ROLE.pattern}\Z")]
+Tenant = Annotated[str, msgspec.Meta(pattern=rf"^{TENANT.pattern}\Z")]
 Sentence = Annotated[str, msgspec.Meta(min_length=10, max_length=500)]
 
 
@@ -41,8 +42,8 @@ class EmergencyGrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}\Z")]
     principal: Annotated[str, msgspec.Meta(pattern=rf"^{PRINCIPAL.pattern}\Z")]
-    role: Name
-    tenant: Name | None = None
+    role: Role
+    tenant: Tenant | None = None
     """The only tenant for which it counts; None for all."""
     since: Moment
     until: Moment

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from deepseek_local.access import PRINCIPAL, TENANT
+from deepseek_local.access import PRINCIPAL, ROLE, TENANT
 from deepseek_local.errors import Problem
 from deepseek_local.policy import conditions
 from deepseek_local.policy.conditions import ConditionError
@@ -28,7 +28,6 @@ ACTIONS = ("read", "execute", "write", "delete", "*")
 EVERYBODY = "*"
 """In place of a role: every principal, whatever roles it has; only for rules that deny."""
 
-_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _RESOURCE = re.compile(r"\*|[a-z][A-Za-z0-9._-]*\*?")
 _ONE_RESOURCE = re.compile(r"[a-z][A-Za-z0-9._-]*")
 _CALLED = {"p": "a rule", "g": "a member", "g2": "a group of resources"}
@@ -219,7 +218,7 @@ def _mistakes_of_a_condition(line: str, fields: Sequence[str], file: str, number
 
 def _mistakes_of_a_membership(member: str, role: str, tenant: str | None = None) -> Iterator[str]:
     yield from _mistakes_of_a_role(role)
-    if not PRINCIPAL.fullmatch(member) and not _ROLE.fullmatch(member):
+    if not PRINCIPAL.fullmatch(member) and not ROLE.fullmatch(member):
         yield f"member {member!r} is neither a principal such as `u:alice` or `s:batch` nor a role"
     if tenant is not None and not TENANT.fullmatch(tenant):
         yield f"tenant {tenant!r} is no name such as `radiology` (a lower-case letter, then letters, digits, `_`, `-`)"
@@ -234,5 +233,5 @@ def _mistakes_of_a_bundle(resource: str, group: str) -> Iterator[str]:
 def _mistakes_of_a_role(role: str) -> Iterator[str]:
     if ":" in role:
         yield f"role {role!r} contains `:`, which is kept for principals; give rules to a role and the role to {role!r}"
-    elif not _ROLE.fullmatch(role):
+    elif not ROLE.fullmatch(role):
         yield f"role {role!r} is no name such as `operator` (a lower-case letter, then letters, digits, `_`, `-`)"
