@@ -48,7 +48,7 @@ def needed(program: str, remedy: str) -> str:
     return found
 
 
-def run(targets: Mapping[str, Target], directory: Path, rounds: int, seconds: float) -> dict[str, list[Round]]:
+def run(targets: Mapping[str, Target], directory: Path, rounds: int, seconds: int) -> dict[str, list[Round]]:
     """Measure every case, all servers in turn; the first, shorter round only warms up."""
     readings: dict[str, list[Round]] = {case.name: [] for case in CASES}
     for number in range(rounds + 1):
@@ -111,7 +111,7 @@ def line(case: Case, name: str, rounds: Sequence[Round]) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--directory", type=Path, help="where the audit log is written; its disk is part of what is measured"

@@ -64,7 +64,7 @@ CASES = tuple(
 MAXIMUM_SECONDS = 64
 
 
-def measure(case: Case, target: Target, seconds: float, directory: Path) -> Reading:
+def measure(case: Case, target: Target, seconds: int, directory: Path) -> Reading:
     """Load a server, longer where it needs longer; the script for `wrk` lies in `directory`. Ends the program when a request failed."""
     result = _load(case, target, seconds, directory)
     # A connection without a whole answer says nothing yet.
@@ -75,12 +75,12 @@ def measure(case: Case, target: Target, seconds: float, directory: Path) -> Read
     return Reading(result["p50_us"] / 1e3, result["p99_us"] / 1e3, rate)
 
 
-def _load(case: Case, target: Target, seconds: float, directory: Path) -> Mapping[str, int]:
+def _load(case: Case, target: Target, seconds: int, directory: Path) -> Mapping[str, int]:
     question = json.dumps({**QUESTION, "stream": case.stream})
     script = directory / "load.lua"
     script.write_text(SCRIPT % (question, target.token))
     url = f"http://127.0.0.1:{target.port}{PATH}"
-    options = ("-t1", f"-c{case.connections}", f"-d{seconds:g}s", "--timeout=60s", "--latency", "-s", str(script))
+    options = ("-t1", f"-c{case.connections}", f"-d{seconds}s", "--timeout=60s", "--latency", "-s", str(script))
     output = subprocess.run(["wrk", *options, url], capture_output=True, text=True, check=True).stdout
     result: Mapping[str, int] = json.loads(
         next(line for line in output.splitlines() if line.startswith("RESULT")).removeprefix("RESULT")
