@@ -132,8 +132,10 @@ class RedisLedger:
                     self._client = redis_client.connect(self._settings)
                 return await call(self._client)
         except (RedisError, OSError) as error:
-            if redis_client.wants_password(error):
-                await self.close()  # the next call reads the password anew
+            if redis_client.is_refusal(error):
+                await (
+                    self.close()
+                )  # the next call reads the password anew, and finds a primary to which the address has moved
             raise QuotaError(redis_client.unusable(self._settings, error)) from error
 
     def _latest(self) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError
+from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from deepseek_local.errors import QuotaError
@@ -55,6 +55,11 @@ def unusable(settings: LedgerSettings, error: Exception) -> str:
     if wants_password(error):
         remedy = "put the password of the Redis server into the file of gateway.ledger.password_file"
     return f"the quota ledger {settings.url} cannot be used ({error}); {remedy}"
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the server, which is there, does not do what it is asked: for want of a password, or as a mere replica."""
+    return isinstance(error, ResponseError) or wants_password(error)
 
 
 def wants_password(error: Exception) -> bool:

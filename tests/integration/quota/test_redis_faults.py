@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import subprocess
+from contextlib import ExitStack
 
 import pytest
 from redis import Redis
@@ -174,6 +175,25 @@ def test_a_clock_of_redis_that_was_set_refuses_once(start, tmp_path):
         assert isinstance(await ledger.charge(ONE[:1], 1, "b"), Allowed)
 
     play(settings(server.url, tmp_path), story)
+
+
+def test_an_address_that_moves_to_the_new_primary_is_followed(tmp_path):
+    with short_directory() as here, short_directory() as there, ExitStack() as stack:
+        old, new = RedisServer(here), RedisServer(there)
+        for server in (old, new):
+            stack.callback(server.kill)
+            server.start()
+
+        async def story(ledger):
+            assert isinstance(await ledger.charge(ONE[:1], 5, "a"), Allowed)
+            with Redis(unix_socket_path=str(old.socket)) as admin:
+                admin.replicaof("127.0.0.1", "1")
+            new.socket.replace(old.socket)
+            with pytest.raises(QuotaError, match="read only replica"):
+                await ledger.charge(ONE[:1], 5, "b")
+            assert isinstance(await ledger.charge(ONE[:1], 5, "b"), Allowed)
+
+        play(settings(old.url, tmp_path), story)
 
 
 def test_a_late_answer_is_nobody_elses(start, tmp_path):
