@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -59,7 +60,7 @@ def _from_zero(door: LimitedDoor) -> None:
     door.forget()
 
 
-def settled(door: LimitedDoor, principal: str, tokens: int) -> None:
+def settled(door: LimitedDoor, principal: str, tokens: int | None) -> None:
     wait_until(lambda: door.used(principal).get("tokens_per_day") == tokens, f"{principal} has used {tokens} tokens")
     wait_until(lambda: "concurrent_streams" not in door.used(principal), f"nothing of {principal} runs")
 
@@ -139,6 +140,21 @@ def test_a_client_that_leaves_gives_its_place_back(door: LimitedDoor):
         assert door.used("u:root") == {"tokens_per_day": len(body) + 50, "concurrent_streams": 1}
         next(response.iter_raw())
     settled(door, "u:root", len(body) + 1)
+
+
+def test_a_request_that_cannot_be_recorded_gives_back_what_it_was_charged(door: LimitedDoor):
+    door.sequencer.signal(signal.SIGKILL)
+    try:
+        assert door.ask_for(door.olga, 100).status_code == 503
+        wait_until(lambda: door.used("u:olga") == {"requests_per_minute": 1}, "the reservation is given back")
+    finally:
+        door.sequencer.start()
+    wait_until(lambda: door.ask(door.ann, "GET", "/v1/models").status_code == 200, "requests are recorded again")
+
+
+def test_a_request_on_which_the_engine_dies_gives_its_place_back(door: LimitedDoor):
+    assert door.ask_for(door.root, 100, kind="die").status_code == 500
+    settled(door, "u:root", None)
 
 
 def test_a_request_that_the_engine_refuses_used_no_tokens(door: LimitedDoor):
