@@ -7,7 +7,8 @@ parser takes the last, and a filter on the way there may take the first (RFC 825
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -18,6 +19,9 @@ from deepseek_local.gateway.refusal import MALFORMED, RefusedError
 
 MAXIMUM_DEPTH: Final = 128
 """Levels of arrays and objects; the engine answers 500 to what is nested so deeply that Python's stack ends."""
+
+MAXIMUM_CONTAINERS: Final = 50_000
+"""Arrays and objects of one body: what looks at each of them in Python holds up all other requests meanwhile."""
 
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 """Of a model: as long as a record holds it whole. The engine logs the name of one that it does not have."""
@@ -74,11 +78,14 @@ _TEXTS: Final = frozenset(
 )
 """Fields that hold a prompt, or a list of them, on one route or another."""
 _CONVERSATIONS: Final = frozenset({"messages", "input", "previous_input_messages"})
+_CONTAINERS: Final = frozenset({dict, list})
+_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _decoder: Final = msgspec.json.Decoder()
 
 
 def parse(body: bytes) -> Document:
     """Return the document. Raises `RefusedError` for a body that is not one JSON object, or has a field of a wrong type."""
+    _check_size(body)
     try:
         fields = _decoder.decode(body)
         known = msgspec.convert(fields, _Known)
@@ -88,10 +95,10 @@ def parse(body: bytes) -> Document:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         # These messages name places and types, never values.
         raise RefusedError(MALFORMED.because(str(error))) from error
+    if _count_openings(body) > MAXIMUM_DEPTH and depth(fields) > MAXIMUM_DEPTH:
+        raise RefusedError(MALFORMED.because(f"it is nested more than {MAXIMUM_DEPTH} levels deep"))
     if repeated:
         raise RefusedError(MALFORMED.because("it has the same key twice in one object"))
-    if body.count(b"[") + body.count(b"{") > MAXIMUM_DEPTH and depth(fields) > MAXIMUM_DEPTH:
-        raise RefusedError(MALFORMED.because(f"it is nested more than {MAXIMUM_DEPTH} levels deep"))
     return Document(
         model=known.model,
         stream=known.stream,
@@ -131,14 +138,32 @@ def _is_repetitive(body: bytes) -> bool:
     return found
 
 
+def _check_size(body: bytes) -> None:
+    """Raise `RefusedError` for too many arrays and objects, before they are made: their count in the body, without its texts."""
+    if _count_openings(body) > MAXIMUM_CONTAINERS and _count_openings(_TEXT.sub(b"", body)) > MAXIMUM_CONTAINERS:
+        raise RefusedError(MALFORMED.because(f"it has more than {MAXIMUM_CONTAINERS} arrays and objects"))
+
+
+def _count_openings(body: bytes) -> int:
+    return body.count(b"[") + body.count(b"{")
+
+
 def depth(value: object) -> int:
     """Return how many levels of arrays and objects a decoded value has; 0 for one that is neither."""
     levels = 0
     level = [value] if isinstance(value, dict | list) else []
     while level:
         levels += 1
-        level = [child for container in level for child in _children(container) if isinstance(child, dict | list)]
+        level = list(_containers_in(level))
     return levels
+
+
+def _containers_in(level: Iterable[Any]) -> Iterator[Any]:
+    for container in level:
+        children = _children(container)
+        # A long list of numbers is passed over in C.
+        if not _CONTAINERS.isdisjoint(map(type, children)):
+            yield from (child for child in children if type(child) in _CONTAINERS)
 
 
 def _children(container: dict[str, Any] | list[Any]) -> Iterable[object]:

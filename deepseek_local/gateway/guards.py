@@ -192,10 +192,11 @@ def _check_schemas(document: Document, ceilings: Ceilings) -> None:
     name = next((name for name in schemas.WRAPPERS if name in document.fields), "tools")
     if not all(map(schemas.is_own, offered)):
         raise RefusedError(FIELD_REFUSED.because("`tools` must be functions that the client runs", "tools"))
+    # Their length first, which bounds what it costs to look into them.
+    _check_limit(name, schemas.size(document.fields, offered), ceilings.schema_bytes, "bytes of schemas")
     try:
         levels = schemas.deepest(document.fields, offered)
     except (msgspec.DecodeError, RecursionError) as error:
         raise RefusedError(FIELD_REFUSED.because(f"a text in `{name}` must be JSON", name)) from error
     _check_limit("tools", len(offered), ceilings.tools, "tools in one request")
-    _check_limit(name, schemas.size(document.fields, offered), ceilings.schema_bytes, "bytes of schemas")
     _check_limit(name, levels, ceilings.schema_depth, "levels of a schema")

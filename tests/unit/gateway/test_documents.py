@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deepseek_local.audit.clip import TEXT_LIMIT
 from deepseek_local.gateway import documents
-from deepseek_local.gateway.documents import MAXIMUM_DEPTH, parse
+from deepseek_local.gateway.documents import MAXIMUM_CONTAINERS, MAXIMUM_DEPTH, parse
 from deepseek_local.gateway.refusal import RefusedError
 
 FIELDS = ("model", "stream", "n", "best_of", "max_tokens", "max_completion_tokens", "max_output_tokens")
@@ -182,7 +182,14 @@ def test_counting_never_fails(fields: dict[str, Any]):
     assert_alike(json.dumps(fields).encode())
 
 
-@pytest.mark.parametrize("depth", [MAXIMUM_DEPTH, 2_000, 200_000])
+@pytest.mark.parametrize("entry", [b"[]", b"{}", b'{"a":"\\u003a"}', b"[[[]]]"])
+def test_what_has_too_many_parts_is_refused_before_anything_walks_through_them(entry: bytes):
+    many = b'{"x":[' + b",".join([entry] * MAXIMUM_CONTAINERS) + b"]}"
+    assert "more than 50000 arrays and objects" in refusal_of(many)
+    assert parse(b'{"x":[' + b",".join([entry] * 1000) + b"]}").fields["x"]
+
+
+@pytest.mark.parametrize("depth", [MAXIMUM_DEPTH, 2_000, 40_000])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_deep_nesting_is_refused_but_never_fatal(depth: int, opening: bytes, closing: bytes):
     assert "nested" in refusal_of(b'{"x":' + opening * depth + b"1" + closing * depth + b"}")
