@@ -114,10 +114,7 @@ def _configure(directory: Path) -> str:
         digest_key_file=directory / "digest.key",
         drain_file=directory / "draining",
         limits=Limits(),
-        quotas=(
-            Quota(principal="*", requests_per_minute=PLENTY, tokens_per_day=PLENTY),
-            Quota(role="operator", tokens_per_minute=PLENTY, concurrent_streams=1000),
-        ),
+        quotas=(Quota(principal="*", requests_per_minute=PLENTY, tokens_per_minute=PLENTY),),
         ledger=LedgerSettings(
             kind=LedgerKind.SQLITE,
             file=_memory() / f"quota-{os.getpid()}.db",

@@ -6,8 +6,8 @@ What the front door costs: one uvicorn stub engine, bare and behind the whole fr
 The engine is a stub without a model, in the frame that vLLM uses (uvicorn, Starlette): an answer of 300 bytes at once, or a stream of 128
 chunks, each written as JSON and in a turn of the event loop of its own, as tokens come. `wrk` drives all servers in turn within one run,
 so that what else the machine does meets them alike; every figure is the median over the rounds, and every difference or ratio is taken
-within a round first. Requests have 2 KB. Behind the front door each has a token, a guarded body, a casbin decision, four quotas in SQLite
-and two durable audit records. With `--beside`, nginx with `auth_request` and LiteLLM's proxy stand in the same run (see `doors`).
+within a round first. Requests have 2 KB. Behind the front door each has a token, a guarded body, a casbin decision, two counters of a
+quota in SQLite and two durable audit records. With `--beside`, nginx with `auth_request` and LiteLLM's proxy stand in the same run (see `doors`).
 """
 
 import argparse

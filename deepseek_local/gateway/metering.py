@@ -10,8 +10,9 @@ import itertools
 import logging
 import os
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import Final, TypeVar
+
+import msgspec
 
 from deepseek_local.access import Access, Principal, Verdict
 from deepseek_local.errors import QuotaError
@@ -32,8 +33,7 @@ RENEWAL_SECONDS: Final = LEASE_SECONDS / 3
 _NOTHING: Final = tokens.Reservation(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(msgspec.Struct, frozen=True):
     """What one request was charged; it must be settled whatever becomes of the request."""
 
     headers: rate_limits.Pairs = ()

@@ -8,7 +8,6 @@ Nothing that the client sent is written anew, except where it already has a fiel
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -16,8 +15,7 @@ from deepseek_local.gateway.dialects import Dialect
 from deepseek_local.gateway.documents import Document, Fields
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """A body for the engine."""
 
     body: bytes

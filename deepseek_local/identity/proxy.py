@@ -12,10 +12,11 @@ the client's end, no `X-Forwarded-For` can change it (`uvicorn/protocols/utils.p
 
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Any
+
+import msgspec
 
 PROXY = b"x-ds-proxy"
 ADDRESS = b"x-ds-client-ip"
@@ -27,8 +28,7 @@ _ADDRESS_BYTES = 45
 """The longest IPv6 address in text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where a request comes from."""
 
     address: str

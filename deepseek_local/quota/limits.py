@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Self, TypeVar
 
+import msgspec
+
 from deepseek_local.profile.front_door import Quota
 
 Name = TypeVar("Name", bound=str)
@@ -46,8 +48,7 @@ class Kind(StrEnum):
     CONCURRENT_STREAMS = ("concurrent_streams", None, False)
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+class Counter(msgspec.Struct, frozen=True):
     """One number that must not pass its limit."""
 
     scope: str
@@ -55,8 +56,7 @@ class Counter:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True):
     """What quotas look at in a request."""
 
     principal: str

@@ -6,7 +6,8 @@ A ledger finds out how much of each counter is used, asks `exceeded`, and counts
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from deepseek_local.quota.limits import Counter, Kind
 
@@ -14,8 +15,7 @@ LEASE_SECONDS = 30
 """How long a running request counts after its process was last heard of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """A counter at one moment."""
 
     counter: Counter
@@ -36,8 +36,7 @@ class Standing:
         return 1 if self.ends is None else max(1, math.ceil(self.ends - self.now))
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """What a charge has taken, for its settlement."""
 
     id: str
@@ -49,8 +48,7 @@ class Receipt:
     """The scopes in which the request counts as running."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(msgspec.Struct, frozen=True):
     """The request fits, and is counted everywhere."""
 
     receipt: Receipt
@@ -58,8 +56,7 @@ class Allowed:
     """After the charge."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exceeded:
+class Exceeded(msgspec.Struct, frozen=True):
     """The request does not fit, and is counted nowhere."""
 
     standing: Standing
@@ -74,8 +71,7 @@ class Exceeded:
         return None if self.amount > self.standing.counter.limit else self.standing.reset_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A counter of which something is used now, as `quota show` lists it."""
 
     scope: str

@@ -7,11 +7,10 @@ longer than the model's context, so neither is its bound. Where each prompt is a
 every prompt may be as long as the body.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True):
     """What a request asks for, as far as its cost goes."""
 
     body_bytes: int
@@ -24,8 +23,7 @@ class Demand:
     """Whether all prompts contain a text that the body has once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """Upper bounds of what a request will use, in tokens."""
 
     prompt: int
