@@ -65,7 +65,7 @@ class Limits(Caps):
     """How long a client may take to send its body; after it the answer is 408."""
     messages: int = Field(default=2_048, ge=1, le=100_000)
     """Messages of a conversation."""
-    prompts: int = Field(default=16, ge=1, le=100_000)
+    prompts: int = Field(default=128, ge=1, le=100_000)
     """Prompts in one request."""
     n: int = Field(default=8, ge=1, le=16_384)
     """Answers to one prompt (`n`)."""
