@@ -13,6 +13,7 @@ import gc
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import uvicorn
 from starlette.applications import Starlette
@@ -62,6 +63,14 @@ async def words() -> AsyncIterator[str]:
     yield "data: [DONE]\n\n"
 
 
+@asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    """Do as vLLM's API servers do (vllm/entrypoints/launchers/utils/server_utils.py): what was made until now is garbage never."""
+    gc.collect()
+    gc.freeze()
+    yield
+
+
 async def authority(scope: Scope, _: Receive, send: Send) -> None:
     """Say whether a token is known."""
     known = any(name == b"authorization" and value in TOKENS for name, value in scope["headers"])
@@ -71,9 +80,6 @@ async def authority(scope: Scope, _: Receive, send: Send) -> None:
 
 def serve(descriptor: int, app: App) -> None:
     """Run one server on an inherited socket, until SIGTERM."""
-    # vLLM's API servers do the same (vllm/entrypoints/launchers/utils/server_utils.py): what was imported is garbage never.
-    gc.collect()
-    gc.freeze()
     config = uvicorn.Config(app, http="httptools", loop="uvloop", log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
@@ -86,7 +92,7 @@ def main() -> None:
     role.add_argument("--guarded", action="store_true")
     role.add_argument("--authority", action="store_true")
     arguments = parser.parse_args()
-    app = Starlette(routes=[Route(PATH, engine, methods=["POST"])])
+    app = Starlette(routes=[Route(PATH, engine, methods=["POST"])], lifespan=lifespan)
     if arguments.guarded:
         app.add_middleware(PolicyMiddleware)
     serve(arguments.descriptor, authority if arguments.authority else app)

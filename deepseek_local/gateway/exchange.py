@@ -28,9 +28,6 @@ FAREWELLS = (
     b'"response.failed"}\n\n',
 )
 """How the last event of a stream ends: OpenAI's, Anthropic's, and those of OpenAI's Responses. Inside JSON text no newline is written raw."""
-_TAIL = slice(-10, None)
-_TAILS = frozenset(farewell[_TAIL] for farewell in FAREWELLS)
-"""Their last bytes, each a hint of one: looking up so few costs less than comparing with all of them."""
 _ORDINARY_END = b"]}\n\n"
 """How an event with choices ends; neither a farewell nor the usage of a whole answer does."""
 
@@ -80,7 +77,7 @@ class Exchange:
     async def run(self, app: App, scope: Scope) -> None:
         """Let the engine answer. Raises what the engine raises, and `AuditError` where the answer ends early for lack of a record."""
         try:
-            await app(scope, self._replay, self.send)
+            await app(scope, self._replay, self._sender())
             # Changes nothing after a complete answer; otherwise the engine stopped because the client left.
             await self._outcome.settle(aborted=True)
         except AuditError as error:
@@ -95,25 +92,25 @@ class Exchange:
             await self._outcome.settle(aborted=True)
             raise
 
-    def send(self, message: Message) -> Awaitable[None]:
+    def _sender(self) -> Send:
         """
-        Pass one message of the engine on; this is what the engine calls and awaits. Raises `AuditError`.
+        Return what the engine calls for each message, and awaits; it raises `AuditError`.
 
-        Every token of every stream passes here, so the common chunk costs two additions and a comparison, and no coroutine of its own.
+        Every token of every stream passes there, so the common chunk costs two additions and a comparison, and no coroutine of its own.
+        It is a function with what it needs at hand: one call of Python costs 0.8 µs a chunk behind uvicorn, as much as all that it does.
         """
-        body = message.get("body", b"")
-        if (
-            self._flows
-            and message.get("more_body", False)
-            and type(body) is bytes
-            and (body[-4:] == _ORDINARY_END if self._hidden else body[_TAIL] not in _TAILS)
-        ):
-            outcome = self._outcome
-            outcome.byte_count += len(body)
-            outcome.chunks += 1
-            outcome.last = body
-            return self._send(message)
-        return self._send_with_care(message, bytes(body))
+        outcome, onwards, with_care = self._outcome, self._send, self._send_with_care
+
+        def send(message: Message) -> Awaitable[None]:
+            body = message.get("body", b"")
+            if self._flows and message.get("more_body", False) and type(body) is bytes and body[-4:] == _ORDINARY_END:
+                outcome.byte_count += len(body)
+                outcome.chunks += 1
+                outcome.last = body
+                return onwards(message)
+            return with_care(message, bytes(body))
+
+        return send
 
     async def _send_with_care(self, message: Message, body: bytes) -> None:
         """Hold the head, and do what must be done before the first bytes and before the last."""
