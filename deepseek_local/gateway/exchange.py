@@ -127,6 +127,8 @@ class Exchange:
         self._outcome.count(body)
         if not more or body.endswith(FAREWELLS):
             await self._outcome.settle(aborted=self._replay.is_over)
+        elif body:
+            self._outcome.last = body
         if body or not more or self._hidden is None:
             await self._pass(message)
         self._flows = self._started and not (self._hidden is not None and self._hidden.is_holding)
