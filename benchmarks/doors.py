@@ -3,6 +3,7 @@ The servers that the front door is measured with and beside: all lead to the sam
 
     bare          the stub engine itself
     guarded       the stub engine behind our middleware: token, guard, policy, quota in SQLite, durable audit
+    unlimited     the same without a quota, as the shipped profiles have it
     auth_request  nginx, which asks an authority (uvicorn, one look into a table) before it passes to the stub engine; no audit
     litellm       LiteLLM's proxy with a master key, without database and audit
 """
@@ -27,6 +28,7 @@ from deepseek_local.profile.library import shipped_file
 ENGINE = Path(__file__).with_name("stub_engine.py")
 PRINCIPAL = "u:load"
 PLENTY = 1_000_000_000
+QUOTAS = (Quota(principal="*", requests_per_minute=PLENTY, tokens_per_minute=PLENTY),)
 START_SECONDS = 120
 LITELLM_KEY = "sk-benchmark"
 
@@ -63,9 +65,10 @@ def bare(stack: ExitStack) -> Target:
     return Target(_stub(stack), "none")
 
 
-def guarded(stack: ExitStack, directory: Path) -> Target:
+def guarded(stack: ExitStack, directory: Path, quotas: Sequence[Quota]) -> Target:
     """Start the sequencer, and the stub engine behind the front door."""
-    token = _configure(directory)
+    directory.mkdir()
+    token = _configure(directory, tuple(quotas))
     socket_file = directory / "audit.sock"
     audit = (sys.executable, "-m", "deepseek_local", "audit", "serve")
     stack.enter_context(running((*audit, "--directory", str(directory / "audit"), "--socket", str(socket_file))))
@@ -95,7 +98,7 @@ def litellm(stack: ExitStack, directory: Path, engine: Target, program: str) -> 
     return Target(port, LITELLM_KEY)
 
 
-def _configure(directory: Path) -> str:
+def _configure(directory: Path, quotas: tuple[Quota, ...]) -> str:
     """Write the settings of the front door, name them in the environment, and return a token."""
     users = directory / "users.csv"
     users.write_text(f"g, {PRINCIPAL}, operator\n")
@@ -114,7 +117,7 @@ def _configure(directory: Path) -> str:
         digest_key_file=directory / "digest.key",
         drain_file=directory / "draining",
         limits=Limits(),
-        quotas=(Quota(principal="*", requests_per_minute=PLENTY, tokens_per_minute=PLENTY),),
+        quotas=quotas,
         ledger=LedgerSettings(
             kind=LedgerKind.SQLITE,
             file=_memory() / f"quota-{os.getpid()}.db",

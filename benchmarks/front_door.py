@@ -33,7 +33,11 @@ LITELLM = Path(__file__).parent.parent / ".venv-litellm" / "bin" / "litellm"
 def started(stack: ExitStack, directory: Path, *, beside: bool) -> dict[str, Target]:
     """Start the servers, the bare one first."""
     engine = doors.bare(stack)
-    targets = {BARE: engine, "guarded": doors.guarded(stack, directory)}
+    targets = {
+        BARE: engine,
+        "guarded": doors.guarded(stack, directory / "guarded", doors.QUOTAS),
+        "unlimited": doors.guarded(stack, directory / "unlimited", ()),
+    }
     if beside:
         targets["auth_request"] = doors.auth_request(stack, directory, engine, needed("nginx", "apt-get install nginx"))
         targets["litellm"] = doors.litellm(stack, directory, engine, needed(str(LITELLM), "make bench"))
