@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,7 @@ ENGINE = Path(__file__).with_name("stub_engine.py")
 PRINCIPAL = "u:load"
 PLENTY = 1_000_000_000
 QUOTAS = (Quota(principal="*", requests_per_minute=PLENTY, tokens_per_minute=PLENTY),)
+MEMORY = Path("/dev/shm")  # noqa: S108  tmpfs is the point: the ledger lies there, as in the runtime directory of a service
 START_SECONDS = 120
 LITELLM_KEY = "sk-benchmark"
 
@@ -68,7 +70,8 @@ def bare(stack: ExitStack) -> Target:
 def guarded(stack: ExitStack, directory: Path, quotas: Sequence[Quota]) -> Target:
     """Start the sequencer, and the stub engine behind the front door."""
     directory.mkdir()
-    token = _configure(directory, tuple(quotas))
+    memory = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
+    token = _configure(directory, tuple(quotas), Path(memory))
     socket_file = directory / "audit.sock"
     audit = (sys.executable, "-m", "deepseek_local", "audit", "serve")
     stack.enter_context(running((*audit, "--directory", str(directory / "audit"), "--socket", str(socket_file))))
@@ -98,7 +101,7 @@ def litellm(stack: ExitStack, directory: Path, engine: Target, program: str) -> 
     return Target(port, LITELLM_KEY)
 
 
-def _configure(directory: Path, quotas: tuple[Quota, ...]) -> str:
+def _configure(directory: Path, quotas: tuple[Quota, ...], memory: Path) -> str:
     """Write the settings of the front door, name them in the environment, and return a token."""
     users = directory / "users.csv"
     users.write_text(f"g, {PRINCIPAL}, operator\n")
@@ -120,7 +123,7 @@ def _configure(directory: Path, quotas: tuple[Quota, ...]) -> str:
         quotas=quotas,
         ledger=LedgerSettings(
             kind=LedgerKind.SQLITE,
-            file=_memory() / f"quota-{os.getpid()}.db",
+            file=memory / "quota.db",
             url=None,
             password_file=None,
             timeout_seconds=1.0,
@@ -135,11 +138,6 @@ def _configure(directory: Path, quotas: tuple[Quota, ...]) -> str:
     file.chmod(0o600)
     os.environ[GATEWAY_VARIABLE] = str(file)
     return token
-
-
-def _memory() -> Path:
-    """Return a directory in memory, as the runtime directory of a service is (`/run`)."""
-    return Path("/dev/shm")  # noqa: S108  tmpfs is the point
 
 
 def _stub(stack: ExitStack, *options: str) -> int:
