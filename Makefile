@@ -54,7 +54,7 @@ package: environment-test  ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel
 
 clean:  ## Remove the environment and caches; keep var/ (models, tokens, audit log)
-	@rm -rf $(VENV) .venv-security dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-security .venv-litellm dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 environment-serve:
 	@scripts/environment $(VENV) $(ENGINE)
