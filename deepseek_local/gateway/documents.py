@@ -9,7 +9,6 @@ parser takes the last, and a filter on the way there may take the first (RFC 825
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -44,8 +43,7 @@ class _Known(msgspec.Struct, frozen=True):
     max_output_tokens: Number | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """One JSON object, and what record, policy, guard and quota look at."""
 
     model: str | None = None
@@ -58,10 +56,14 @@ class Document:
     """Messages of all conversations together."""
     prompts: int | None = None
     """Prompts, inputs or conversations that the request asks about at once."""
-    byte_count: int = field(default=0, repr=False)
+    byte_count: int = 0
     """Length of the body in bytes."""
-    fields: Fields = field(default_factory=dict, repr=False, compare=False)
+    fields: Fields = {}
     """All fields as they were decoded; they hold prompts, so they are never shown."""
+
+    def __repr__(self) -> str:
+        """Show what a record may say, and no prompt."""
+        return f"Document({self.attributes()})"
 
     def attributes(self) -> dict[str, Attribute]:
         """Return what the record may say about the request: the known fields that the client gave."""
@@ -119,7 +121,8 @@ def has_repeated_keys(body: bytes, decoded: object) -> bool:
     Without escaped colons every colon of the body is one that ends a key or stands inside a text, and the decoded value, written again,
     has exactly those of them that were kept. Counting is done in C; only a body with such an escape is parsed a second time.
     """
-    if b"\\u003" in body:
+    # The lone byte is found at a speed at which a text of six bytes is not.
+    if b"\\" in body and b"\\u003" in body:
         return _is_repetitive(body)
     return body.count(b":") != msgspec.json.encode(decoded).count(b":")
 
@@ -140,6 +143,8 @@ def _is_repetitive(body: bytes) -> bool:
 
 def _check_size(body: bytes) -> None:
     """Raise `RefusedError` for too many arrays and objects, before they are made: their count in the body, without its texts."""
+    if len(body) <= MAXIMUM_CONTAINERS:
+        return
     if _count_openings(body) > MAXIMUM_CONTAINERS and _count_openings(_TEXT.sub(b"", body)) > MAXIMUM_CONTAINERS:
         raise RefusedError(MALFORMED.because(f"it has more than {MAXIMUM_CONTAINERS} arrays and objects"))
 
@@ -177,8 +182,12 @@ def _longest(known: _Known) -> int | None:
 
 def _count_messages(fields: Fields) -> int | None:
     """Count the messages of one conversation (a list of objects) and of several (a list of such lists)."""
-    lists = [value for name, value in fields.items() if name in _CONVERSATIONS and isinstance(value, list)]
-    return sum([_length_of_conversation(entry) for value in lists for entry in value]) or None
+    count = 0
+    for name in _CONVERSATIONS:
+        value = fields.get(name)
+        if isinstance(value, list):
+            count += sum(map(_length_of_conversation, value))
+    return count or None
 
 
 def _length_of_conversation(entry: object) -> int:
@@ -186,15 +195,19 @@ def _length_of_conversation(entry: object) -> int:
 
 
 def _count_prompts(fields: Fields) -> int | None:
-    counts = [_texts_in(name, value) for name, value in fields.items() if name in _TEXTS and value is not None]
+    most = 0
+    if not _TEXTS.isdisjoint(fields):
+        most = max(_texts_in(name, value) for name, value in fields.items() if name in _TEXTS)
     conversations = fields.get("messages")
     if isinstance(conversations, list):
-        counts.append(list(map(type, conversations)).count(list))
-    return max(counts, default=0) or None
+        most = max(most, list(map(type, conversations)).count(list))
+    return most or None
 
 
 def _texts_in(name: str, value: object) -> int:
     """Count the prompts of a field: a text, a list of token ids and the messages of a conversation are one."""
+    if value is None:
+        return 0
     if isinstance(value, list):
         first = type(value[0]) if value else None
         return 1 if first is int or (first is dict and name == "input") else len(value)
