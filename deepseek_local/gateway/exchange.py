@@ -36,15 +36,18 @@ class Exchange:
     """One request, from the moment that the engine may see it."""
 
     __slots__ = (
+        "_byte_count",
+        "_chunks",
         "_flows",
         "_head",
         "_headers",
         "_hidden",
         "_hides",
+        "_last",
+        "_onwards",
         "_outcome",
         "_replay",
         "_request_id",
-        "_send",
         "_started",
     )
 
@@ -63,7 +66,7 @@ class Exchange:
         """What we tell the client beside the engine's headers."""
         self._outcome = outcome
         self._replay = replay
-        self._send = send
+        self._onwards = send
         self._hides = hides_usage
         self._hidden: HiddenUsage | None = None
         """What the client must not see, where it must not and the answer is a stream."""
@@ -73,71 +76,83 @@ class Exchange:
         """Whether the head has left."""
         self._flows = False
         """Whether the head has left and no part of an event is held."""
+        self._byte_count = self._chunks = 0
+        self._last = b""
+        """What has flowed and the outcome does not know yet: here, because every token looks at few objects then."""
 
     async def run(self, app: App, scope: Scope) -> None:
         """Let the engine answer. Raises what the engine raises, and `AuditError` where the answer ends early for lack of a record."""
         try:
-            await app(scope, self._replay, self._sender())
+            await app(scope, self._replay, self._send)
             # Changes nothing after a complete answer; otherwise the engine stopped because the client left.
-            await self._outcome.settle(aborted=True)
+            await self._settle(aborted=True)
         except AuditError as error:
             if self._started:
                 # The server logs what is raised; how it came about, the journal has logged once.
                 raise AuditError(str(error)) from None
-            await send_refusal(scope, self._send, NO_RECORD, self._request_id, close=False)
+            await send_refusal(scope, self._onwards, NO_RECORD, self._request_id, close=False)
         except Exception:
             await self._fail(scope)
             raise
         except asyncio.CancelledError:
-            await self._outcome.settle(aborted=True)
+            await self._settle(aborted=True)
             raise
 
-    def _sender(self) -> Send:
+    def _send(self, message: Message) -> Awaitable[None]:
         """
-        Return what the engine calls for each message, and awaits; it raises `AuditError`.
+        Take a message of the engine, which awaits what is returned; that raises `AuditError`.
 
-        Every token of every stream passes there, so the common chunk costs two additions and a comparison, and no coroutine of its own.
-        It is a function with what it needs at hand: one call of Python costs 0.8 µs a chunk behind uvicorn, as much as all that it does.
+        Every token of every stream passes here, so the common chunk costs few steps and no coroutine of its own.
         """
-        outcome, onwards, with_care = self._outcome, self._send, self._send_with_care
+        try:
+            body = message["body"]
+            is_common = self._flows and message["more_body"] and body[-4:] == _ORDINARY_END
+        except KeyError:  # both may be absent, and the head has neither
+            is_common = False
+        if not is_common:
+            return self._send_with_care(message)
+        self._byte_count += len(body)
+        self._chunks += 1
+        self._last = body
+        return self._onwards(message)
 
-        def send(message: Message) -> Awaitable[None]:
-            body = message.get("body", b"")
-            if self._flows and message.get("more_body", False) and type(body) is bytes and body[-4:] == _ORDINARY_END:
-                outcome.byte_count += len(body)
-                outcome.chunks += 1
-                outcome.last = body
-                return onwards(message)
-            return with_care(message, bytes(body))
-
-        return send
-
-    async def _send_with_care(self, message: Message, body: bytes) -> None:
+    async def _send_with_care(self, message: Message) -> None:
         """Hold the head, and do what must be done before the first bytes and before the last."""
         if message["type"] == "http.response.start":
             self._hold(message)
             return
         if message["type"] != "http.response.body":
             raise TypeError(f"the engine sent an ASGI message {message['type']!r}, which the front door does not know")
-        more = message.get("more_body", False)
+        more, body = message.get("more_body", False), bytes(message.get("body", b""))
         if self._hidden is not None:
             body = self._hidden.take(body, more=more)
             message = {**message, "body": body}
             self._outcome.told = self._hidden.event
+        self._count()
         self._outcome.count(body)
         if not more or body.endswith(FAREWELLS):
-            await self._outcome.settle(aborted=self._replay.is_over)
+            await self._settle(aborted=self._replay.is_over)
         elif body:
             self._outcome.last = body
         if body or not more or self._hidden is None:
             await self._pass(message)
         self._flows = self._started and not (self._hidden is not None and self._hidden.is_holding)
 
+    async def _settle(self, *, aborted: bool) -> None:
+        self._count()
+        await self._outcome.settle(aborted=aborted)
+
+    def _count(self) -> None:
+        """Let the outcome know what has flowed."""
+        if self._chunks:
+            self._outcome.count_chunks(self._chunks, self._byte_count, bytes(self._last))
+            self._byte_count = self._chunks = 0
+
     async def _pass(self, message: Message) -> None:
         if not self._started:
             self._started = True
-            await self._send(self._head)
-        await self._send(message)
+            await self._onwards(self._head)
+        await self._onwards(message)
 
     def _hold(self, message: Message) -> None:
         self._outcome.status = message["status"]
@@ -153,8 +168,8 @@ class Exchange:
         if not self._started:
             self._outcome.status = FAILED.status
         try:
-            await self._outcome.settle(aborted=self._started)
+            await self._settle(aborted=self._started)
         except AuditError:
             refusal = NO_RECORD
         if not self._started:
-            await send_refusal(scope, self._send, refusal, self._request_id, close=True)
+            await send_refusal(scope, self._onwards, refusal, self._request_id, close=True)

@@ -16,7 +16,7 @@ from deepseek_local.access import Risk
 from deepseek_local.audit.client import AuditClient
 from deepseek_local.audit.record import Kind
 from deepseek_local.errors import AuditError
-from deepseek_local.gateway import body, metrics, refusal, settings
+from deepseek_local.gateway import body, garbage, metrics, refusal, settings
 from deepseek_local.gateway.announcements import Announcements
 from deepseek_local.gateway.asgi import App, Message, Receive, Scope, Send
 from deepseek_local.gateway.authenticate import BANNED
@@ -79,6 +79,7 @@ class PolicyMiddleware:
                 await self._finish()
             await send(message)
 
+        garbage.look_less_often()
         try:
             await self._app(scope, receive, send_last)
         finally:

@@ -71,6 +71,12 @@ class Outcome:
             self.chunks += 1
             self._tail = body
 
+    def count_chunks(self, chunks: int, byte_count: int, last: bytes) -> None:
+        """Take note of chunks of a running stream that have left, the newest of which is `last`."""
+        self.byte_count += byte_count
+        self.chunks += chunks
+        self.last = last
+
     async def settle(self, *, aborted: bool) -> None:
         """Write the record, the first time, and return when it is on disk. Raises `AuditError`."""
         if self._writing is None:
