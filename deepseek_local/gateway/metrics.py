@@ -95,63 +95,53 @@ def admitted(seconds: float) -> None:
     """Count a request that the engine may see, `seconds` after its head arrived."""
     _decisions["allow"].add()
     _front_door_seconds.add(seconds)
-    _pool.pour_soon()
 
 
 def refused(reason: str) -> None:
     """Count a request that was refused for this reason."""
     _decisions["deny"].add()
     _chosen(_refusals, reason).add()
-    _pool.pour_soon()
 
 
 def decided(seconds: float) -> None:
     """Count one question to the policy and how long the answer took."""
     _decision_seconds.add(seconds)
-    _pool.pour_soon()
 
 
 def shadow_differed() -> None:
     """Count a decision that the shadow policy would have made otherwise."""
     _shadow_differences.add()
-    _pool.pour_soon()
 
 
 def appended(seconds: float) -> None:
     """Count one record and how long it took until it was on disk."""
     _audit_append_seconds.add(seconds)
-    _pool.pour_soon()
 
 
 def quota_refused(limit: str) -> None:
     """Count a request for which this limit of a quota had no room."""
     _chosen(_quota_refusals, limit).add()
-    _pool.pour_soon()
 
 
 def quota_used(kind: str, amount: float = 1) -> None:
     """Count requests or tokens that were charged; a negative amount, for what was reserved and not used, is left out."""
     if amount > 0:
         _chosen(_quota_used, kind).add(amount)
-        _pool.pour_soon()
 
 
 def banned() -> None:
     """Count a ban that is over, in which the address went on."""
     _bans.add()
-    _pool.pour_soon()
 
 
 def stream_began() -> None:
     """Count an answer that is on its way; `stream_ended` must follow."""
     _streams.add(1)
-    _pool.pour_soon()
 
 
 def stream_ended() -> None:
     """Count an answer that is over, however it ended."""
     _streams.add(-1)
-    _pool.pour_soon()
 
 
 def policy_generation(digest: str, loads: int = 1) -> None:
@@ -163,18 +153,21 @@ def policy_generation(digest: str, loads: int = 1) -> None:
     _policy_fingerprint.set(int(digest.rpartition(":")[2][:12], 16))
     _policy_loaded_seconds.set(time.time())
     _policy_loads.add(loads)
-    _pool.pour_soon()
 
 
 def policy_refused() -> None:
     """Count a changed policy that could not be used; the one before stays in force."""
     _policy_refusals.add()
-    _pool.pour_soon()
 
 
-def pour() -> None:
-    """Give what was counted to Prometheus now instead of within half a second."""
-    _pool.pour()
+def start() -> None:
+    """Give what is counted to Prometheus twice a second from now on, while the running event loop lives, until `stop`."""
+    _pool.start()
+
+
+def stop() -> None:
+    """Give Prometheus what is left."""
+    _pool.stop()
 
 
 def _chosen(tallies: dict[str, Tally], label: str) -> Tally:

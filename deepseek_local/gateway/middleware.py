@@ -10,6 +10,7 @@ Every step can only refuse; what is not understood is refused. Each refusal is a
 
 import os
 import time
+from contextlib import suppress
 from functools import partial
 
 from deepseek_local.access import Risk
@@ -80,18 +81,19 @@ class PolicyMiddleware:
             await send(message)
 
         garbage.look_less_often()
+        metrics.start()
         try:
             await self._app(scope, receive, send_last)
         finally:
+            metrics.stop()
             self._journal.close()
 
     async def _finish(self) -> None:
         """Write what is left; all requests are over."""
         await self._checks.meter.close()
-        try:
+        # What is lost otherwise is a count, and the journal has logged it.
+        with suppress(AuditError):
             await self._announcements.write_rest()
-        except AuditError:
-            metrics.pour()  # the journal has logged it, and what is lost is a count
         self._journal.close()
 
     async def _decide(self, request: Request, scope: Scope, receive: Receive) -> Refusal | None:

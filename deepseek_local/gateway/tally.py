@@ -7,7 +7,6 @@ tenth. Not for several threads: whoever counts runs in the event loop of the ser
 """
 
 import asyncio
-import time
 from bisect import bisect_left
 from collections.abc import Callable
 
@@ -18,36 +17,34 @@ PERIOD_SECONDS = 0.5
 
 
 class Pool:
-    """All tallies of one process, and when they are poured next."""
+    """All tallies of one process, and the timer that pours them."""
 
     def __init__(self) -> None:
         self._pours: list[Callable[[], None]] = []
-        self._due_seconds = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     def add(self, pour: Callable[[], None]) -> None:
         """Let `pour` be called whenever the numbers are wanted."""
         self._pours.append(pour)
 
-    def pour_soon(self) -> None:
-        """See to it that what was just counted is poured; call it for every event."""
-        # A time and not a mark: a timer that died with its event loop must not hold up the numbers of the next one.
-        now_seconds = time.monotonic()
-        if now_seconds >= self._due_seconds:
-            self._due_seconds = now_seconds + PERIOD_SECONDS
-            self._schedule()
+    def start(self) -> None:
+        """Pour again and again while the running event loop lives, until `stop`."""
+        self._timer = asyncio.get_running_loop().call_later(PERIOD_SECONDS, self._pour_again)
+
+    def stop(self) -> None:
+        """Pour for the last time."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.pour()
 
     def pour(self) -> None:
         """Give all numbers to Prometheus now."""
         for pour in self._pours:
             pour()
 
-    def _schedule(self) -> None:
-        try:
-            asyncio.get_running_loop().call_later(PERIOD_SECONDS, self.pour)
-        except RuntimeError:
-            # Outside a server there is nobody to come back later.
-            self._due_seconds = 0.0
-            self.pour()
+    def _pour_again(self) -> None:
+        self.start()
+        self.pour()
 
 
 class Tally:

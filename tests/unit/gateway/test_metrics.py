@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def sample(name: str, **labels: str) -> float:
-    metrics.pour()
+    metrics.stop()
     value = REGISTRY.get_sample_value(f"deepseek_local_{name}", labels)
     assert value is not None, f"there is no {name} {labels}"
     return value
@@ -126,46 +126,36 @@ def test_every_metric_is_in_the_reference(language: str):
         assert f"`{label}`" in page
 
 
-def test_numbers_are_poured_without_being_asked_for():
+def test_numbers_are_poured_again_and_again_without_being_asked_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("deepseek_local.gateway.tally.PERIOD_SECONDS", 0.01)
     received: list[float] = []
 
     async def count() -> None:
         pool, poured = Pool(), asyncio.Event()
         tally = Tally(pool, received.append)
         pool.add(poured.set)
-        pool.pour_soon()
-        tally.add()
-        tally.add(2)
-        assert received == []
-        await asyncio.wait_for(poured.wait(), 10)
+        pool.start()
+        for _ in range(2):
+            tally.add()
+            tally.add(2)
+            poured.clear()
+            await asyncio.wait_for(poured.wait(), 10)
+        pool.stop()
 
     asyncio.run(count())
-    assert received == [3]
+    assert received == [3, 3]
 
 
-def test_a_timer_that_died_with_its_loop_does_not_hold_up_the_next(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("deepseek_local.gateway.tally.PERIOD_SECONDS", 0.01)
+def test_a_stop_pours_what_is_left_and_a_later_event_loop_can_start_again():
     received: list[float] = []
     pool = Pool()
     tally = Tally(pool, received.append)
 
-    async def count_once() -> None:
+    async def count() -> None:
+        pool.start()
         tally.add()
-        pool.pour_soon()
+        pool.stop()
 
-    async def count_until_poured() -> None:
-        while not received:
-            await count_once()
-            await asyncio.sleep(0.002)
-
-    asyncio.run(count_once())
-    assert received == []
-    asyncio.run(asyncio.wait_for(count_until_poured(), 10))
-
-
-def test_without_a_loop_numbers_are_poured_at_once():
-    received: list[float] = []
-    pool = Pool()
-    Tally(pool, received.append).add()
-    pool.pour_soon()
-    assert received == [1]
+    asyncio.run(count())
+    asyncio.run(count())
+    assert received == [1, 1]
