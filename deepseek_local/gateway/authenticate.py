@@ -12,6 +12,7 @@ from http import HTTPStatus
 from deepseek_local.access import Principal
 from deepseek_local.errors import IdentityError
 from deepseek_local.gateway.asgi import Scope
+from deepseek_local.gateway.headers import Headers
 from deepseek_local.gateway.refusal import NO_IDENTITIES, UNAUTHENTICATED, Refusal, RefusedError
 from deepseek_local.identity import keys
 from deepseek_local.identity.bans import Bans, Suppressed
@@ -19,7 +20,7 @@ from deepseek_local.identity.certificate import Certificates
 from deepseek_local.identity.credential import CredentialError
 from deepseek_local.identity.jwt import SignedTokens
 from deepseek_local.identity.live import LiveTokens
-from deepseek_local.identity.proxy import Proxy
+from deepseek_local.identity.proxy import Origin, Proxy
 from deepseek_local.identity.resolve import Resolver
 from deepseek_local.identity.use import TokenUse
 from deepseek_local.profile.handover import GatewaySettings
@@ -41,22 +42,22 @@ class Authenticator:
         self._resolver = _resolver(settings)
         self._bans = Bans(settings.bans.failures, settings.bans.seconds)
 
-    def identify(self, scope: Scope) -> Principal:
+    def origin(self, scope: Scope) -> Origin:
+        """Say where a request comes from: its address is what records and conditions of the policy see."""
+        return self._resolver.origin(scope)
+
+    def identify(self, headers: Headers, origin: Origin) -> Principal:
         """Return who asks. Raises `RefusedError`: `UNAUTHENTICATED`, `BANNED` or `NO_IDENTITIES`."""
         now = datetime.now(UTC)
         try:
-            return self._resolver.identify(scope, now)
+            return self._resolver.identify(headers, origin, now)
         except IdentityError as error:
             raise RefusedError(NO_IDENTITIES) from error
         except CredentialError as error:
-            left_seconds = self._bans.failed(self.address(scope), now)
+            left_seconds = self._bans.failed(origin.address, now)
             if left_seconds is None:
                 raise RefusedError(UNAUTHENTICATED.because(str(error))) from error
             raise RefusedError(replace(BANNED, retry_after_seconds=left_seconds)) from error
-
-    def address(self, scope: Scope) -> str:
-        """Return the client's address as records and conditions of the policy see it."""
-        return self._resolver.address_of(scope)
 
     def take_suppressed(self, *, everything: bool = False) -> list[Suppressed]:
         """Return, once, how many refusals each ended ban has suppressed; `everything` ends all bans, as at a stop."""

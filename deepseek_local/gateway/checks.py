@@ -87,13 +87,14 @@ class Checks:
             raise RefusedError(UNCHECKED) from error
 
     async def _examine(self, request: Request, scope: Scope, receive: Receive) -> None:
-        request.peer = self.authenticator.address(scope)
+        origin = self.authenticator.origin(scope)
+        request.peer = origin.address
         if self._draining.stamps() != (None,):
             raise RefusedError(refusal.DRAINING)
         access = request.access
         if access is None or access.risk is not Risk.GUARDED:
             raise RefusedError(refusal.NO_ROUTE)
-        principal = request.principal = self.authenticator.identify(scope)
+        principal = request.principal = self.authenticator.identify(scope["headers"], origin)
         policy = self.policy.current()
         if not policy.may(principal, access):
             _decide(policy, request, principal, access, {})

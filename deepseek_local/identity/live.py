@@ -3,17 +3,30 @@ The tokens in force: the store is looked at while requests come in, so that a ne
 
 While the store cannot be used, nobody is known but the holders of this start's own tokens (the canary, the local user): what was
 revoked since the last good look is unknown, so remembering the old store would keep revoked tokens alive.
+
+A token is looked up by its identifier and its keyed hash together. Nobody who asks can choose a hash, so the time that it takes tells
+nothing about which identifiers exist.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+
 from deepseek_local.access import CANARY, Principal
 from deepseek_local.files import Watch
 from deepseek_local.identity import store, tokens
+from deepseek_local.identity.entry import Token
 from deepseek_local.identity.use import TokenUse
 from deepseek_local.identity.watched import Watched
+
+
+class _Holder(msgspec.Struct, frozen=True):
+    """A token of the store and who holds it."""
+
+    token: Token
+    principal: Principal
 
 
 class LiveTokens:
@@ -28,30 +41,29 @@ class LiveTokens:
         use: TokenUse | None = None,
     ) -> None:
         self._key = key
-        self._internal = tuple(internal.items())
+        self._internal = {stored: principal for principal, stored in internal.items()}
         self._use = use
-        self._store = Watched(
-            "tokens", watch or Watch([path]), lambda: {token.kid: token for token in store.read(path)}
-        )
+        self._store = Watched("tokens", watch or Watch([path]), lambda: _holders(path))
 
     def identify(self, text: str, now: datetime) -> Principal | None:
         """Return who holds this token, or None for one that nobody holds. Raises `IdentityError` while the store cannot be used."""
-        kid = tokens.parse(text)
-        if kid is None:
-            return None
-        computed = tokens.keyed_hash(self._key, text)
-        for principal, stored in self._internal:
-            if tokens.same(stored, computed):
-                return Principal(principal, "canary" if principal == CANARY else "token", kid)
-        token = self._store.current().get(kid)
-        # The comparison comes first and always, so that time tells nothing about which identifiers exist.
-        if (
-            not tokens.same(token.hash if token else tokens.NOBODY, computed)
-            or token is None
-            or token.state(now) != "valid"
-        ):
+        kid, computed = tokens.kid_of(text), tokens.keyed_hash(self._key, text)
+        internal = self._internal.get(computed)
+        if internal is not None:
+            return Principal(internal, "canary" if internal == CANARY else "token", kid)
+        holder = self._store.current().get((kid, computed))
+        if holder is None or holder.token.state(now) != "valid":
             return None
         if self._use is not None:
-            self._use.note(kid, now)
-        roles = None if token.roles is None else frozenset(token.roles)
-        return Principal(token.principal, "token", kid, token.tenant, roles)
+            self._use.note(holder.token.kid, now)
+        return holder.principal
+
+
+def _holders(path: Path) -> dict[tuple[str, str], _Holder]:
+    """Return the holders by identifiers and keyed hashes of their tokens. Raises `IdentityError`."""
+    return {(token.kid, token.hash): _Holder(token, _principal(token)) for token in store.read(path)}
+
+
+def _principal(token: Token) -> Principal:
+    roles = None if token.roles is None else frozenset(token.roles)
+    return Principal(token.principal, "token", token.kid, token.tenant, roles)

@@ -7,7 +7,7 @@ A credential that is shown and wrong is refused, never passed over for the next 
 able to choose as whom it counts. A token and a JSON Web Token cannot both be there, since only one `Authorization` header counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,9 @@ from deepseek_local.identity.certificate import Certificates
 from deepseek_local.identity.credential import CredentialError
 from deepseek_local.identity.jwt import SignedTokens
 from deepseek_local.identity.live import LiveTokens
-from deepseek_local.identity.proxy import Proxy
+from deepseek_local.identity.proxy import Origin, Proxy
+
+Headers = Iterable[tuple[bytes, bytes]]
 
 _PREFIX = "dsk_"
 
@@ -37,18 +39,17 @@ class Resolver:
         self._certificates = certificates
         self._signed_tokens = signed_tokens
 
-    def address_of(self, scope: Mapping[str, Any]) -> str:
-        """Return the client's IP address, as the proxy says where it is believed; `unix` for who came over the Unix socket itself."""
-        return self._proxy.origin(scope).address
+    def origin(self, scope: Mapping[str, Any]) -> Origin:
+        """Say where a request comes from; its address is `unix` for who came over the Unix socket without the proxy."""
+        return self._proxy.origin(scope)
 
-    def identify(self, scope: Mapping[str, Any], now: datetime) -> Principal:
+    def identify(self, headers: Headers, origin: Origin, now: datetime) -> Principal:
         """Return who asks. Raises `CredentialError` where nobody is proved, `IdentityError` where nobody can be known now."""
-        origin = self._proxy.origin(scope)
         if origin.certificates:
             if self._certificates is None:
                 raise CredentialError("no certificate counts here")
             return self._certificates.identify(origin, now)
-        text = token_of(scope["headers"])
+        text = token_of(headers)
         if text is None:
             raise CredentialError("there is not exactly one well-formed Authorization header")
         if text.startswith(_PREFIX) or self._signed_tokens is None:

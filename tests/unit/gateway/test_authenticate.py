@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from certificates import SITE, Authority
 
+from deepseek_local.access import Principal
 from deepseek_local.errors import IdentityError
 from deepseek_local.gateway.authenticate import Authenticator
 from deepseek_local.gateway.refusal import Refusal, RefusedError
@@ -56,9 +57,13 @@ class Door:
         return {"client": None, "server": ("/run/front.sock", None), "headers": headers}
 
 
+def identify(authenticator: Authenticator, scope: dict[str, Any]) -> Principal:
+    return authenticator.identify(scope["headers"], authenticator.origin(scope))
+
+
 def _is_known(authenticator: Authenticator, scope: dict[str, Any]) -> bool:
     try:
-        authenticator.identify(scope)
+        identify(authenticator, scope)
     except RefusedError:
         return False
     return True
@@ -71,12 +76,12 @@ def door(tmp_path: Path) -> Door:
 
 def refused(authenticator: Authenticator, scope: dict[str, Any]) -> Refusal:
     with pytest.raises(RefusedError) as caught:
-        authenticator.identify(scope)
+        identify(authenticator, scope)
     return caught.value.refusal
 
 
 def test_a_right_token_is_its_principal_and_leaves_the_time_of_its_use(door: Door):
-    assert Authenticator(door.settings).identify(door.scope(door.token)).name == "u:alice"
+    assert identify(Authenticator(door.settings), door.scope(door.token)).name == "u:alice"
     assert (door.home / "tokens.used" / door.token[4:16]).exists()
 
 
@@ -87,8 +92,8 @@ def test_who_guesses_is_banned_and_who_is_right_at_the_same_address_is_not(door:
     banned = refused(authenticator, guess)
     assert (banned.status, banned.reason, banned.kind) == (429, "banned", "rate_limit_error")
     assert banned.retry_after_seconds in {29, 30}
-    assert authenticator.identify(door.scope(door.token)).name == "u:alice"
-    assert authenticator.identify(door.scope(door.canary)).source == "canary"
+    assert identify(authenticator, door.scope(door.token)).name == "u:alice"
+    assert identify(authenticator, door.scope(door.canary)).source == "canary"
     assert refused(authenticator, door.scope(address="10.0.0.6")).status == 401
 
 
@@ -96,7 +101,7 @@ def test_an_attacker_who_names_a_user_locks_nobody_out(door: Door):
     authenticator = Authenticator(door.settings)
     named = door.token[:17] + tokens.mint()[1][17:]
     assert [refused(authenticator, door.scope(named)).status for _ in range(6)] == [401] * 3 + [429] * 3
-    assert authenticator.identify(door.scope(door.token)).key_id == door.token[4:16]
+    assert identify(authenticator, door.scope(door.token)).key_id == door.token[4:16]
 
 
 def test_suppressed_refusals_are_told_once(door: Door):
@@ -136,6 +141,6 @@ def test_a_certificate_needs_the_proxys_key(door: Door):
     authenticator = Authenticator(door.settings.model_copy(update={"certificates": chosen}))
     scope = door.scope()
     scope["headers"].append((b"x-ds-client-cert", authority.issue().escaped))
-    assert authenticator.identify(scope).name == "u:alice"
+    assert identify(authenticator, scope).name == "u:alice"
     del scope["headers"][0]
     assert refused(authenticator, scope).status == 401

@@ -1,5 +1,6 @@
 """Who holds a token, now: created and revoked ones count at the next look, and an unusable store knows nobody."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,6 +73,27 @@ def test_the_right_identifier_with_another_secret_is_nobody(deployment: Deployme
     assert deployment.live().identify(text[:17] + other[17:], NOW) is None
     assert deployment.live().identify(other, NOW) is None
     assert deployment.live().identify("", NOW) is None
+
+
+def test_a_token_with_another_character_or_more_of_them_is_nobody(deployment: Deployment):
+    live, texts = deployment.live(), (deployment.create(), deployment.local)
+    for text in texts:
+        changed = [
+            text[:place] + ("b" if text[place] == "a" else "a") + text[place + 1 :] for place in range(len(text))
+        ]
+        for wrong in (*changed, text + "\n", text + "A", " " + text, text[:-1], text.upper(), "", "dsk_"):
+            assert live.identify(wrong, NOW) is None
+
+
+def test_an_entry_copied_under_another_identifier_opens_nothing(deployment: Deployment):
+    text = deployment.create()
+    content = json.loads(deployment.path.read_text())
+    content["tokens"].append({**content["tokens"][0], "kid": "0" * 12})
+    deployment.path.write_text(json.dumps(content))
+    live = deployment.live()
+    assert live.identify(text, NOW) == Principal("u:alice", "token", text[4:16])
+    store.revoke(deployment.path, text[4:16], NOW)
+    assert live.identify(text, NOW) is None
 
 
 def test_a_token_hashed_under_another_key_is_nobody(deployment: Deployment):

@@ -1,7 +1,7 @@
 """Who asks: the first source that applies decides, and what is shown and wrong is never passed over."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from certificates import NOW, SITE, Authority
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from deepseek_local.access import Principal
 from deepseek_local.errors import IdentityError
 from deepseek_local.files import Watch
 from deepseek_local.identity import keys, store, tokens
@@ -65,16 +66,20 @@ def scope(place: dict[str, Any], *headers: tuple[bytes, bytes], bearer: str | No
     return {**place, "headers": [*headers, *more]}
 
 
+def identify(resolver: Resolver, request: dict[str, Any], now: datetime) -> Principal:
+    return resolver.identify(request["headers"], resolver.origin(request), now)
+
+
 def test_each_source_names_its_principal(site: Site):
     certificate = (b"x-ds-client-cert", site.certificate)
     scopes = [scope(UNIX, PROXY, certificate), scope(TCP, bearer=site.token), scope(UNIX, PROXY, bearer=site.jwt())]
-    found = [site.resolver.identify(one, NOW) for one in scopes]
+    found = [identify(site.resolver, one, NOW) for one in scopes]
     assert [(one.name, one.source) for one in found] == [("u:alice", "mtls"), ("u:bob", "token"), ("u:carol", "jwt")]
 
 
 def test_a_certificate_comes_before_a_token(site: Site):
     certificate = (b"x-ds-client-cert", site.certificate)
-    assert site.resolver.identify(scope(UNIX, PROXY, certificate, bearer=site.token), NOW).name == "u:alice"
+    assert identify(site.resolver, scope(UNIX, PROXY, certificate, bearer=site.token), NOW).name == "u:alice"
 
 
 @pytest.mark.parametrize(
@@ -90,52 +95,53 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_with_a_right_token(
 ):
     certificate = (b"x-ds-client-cert", site.certificate)
     with pytest.raises(CredentialError, match="only when the proxy hands it over"):
-        site.resolver.identify(scope(place, *headers, certificate, bearer=site.token), NOW)
+        identify(site.resolver, scope(place, *headers, certificate, bearer=site.token), NOW)
 
 
 def test_a_wrong_certificate_is_refused_with_a_right_token(site: Site):
     for wrong in (b"", Authority().issue().escaped):
         with pytest.raises(CredentialError):
-            site.resolver.identify(scope(UNIX, PROXY, (b"x-ds-client-cert", wrong), bearer=site.token), NOW)
+            identify(site.resolver, scope(UNIX, PROXY, (b"x-ds-client-cert", wrong), bearer=site.token), NOW)
     certificate = (b"x-ds-client-cert", site.certificate)
     with pytest.raises(CredentialError, match="not valid now"):
-        site.resolver.identify(scope(UNIX, PROXY, certificate, bearer=site.token), NOW + timedelta(days=1))
+        identify(site.resolver, scope(UNIX, PROXY, certificate, bearer=site.token), NOW + timedelta(days=1))
 
 
 def test_where_no_certificates_count_a_shown_one_is_refused(site: Site):
     resolver = Resolver(site.proxy, site.tokens)
     with pytest.raises(CredentialError, match="no certificate counts"):
-        resolver.identify(scope(UNIX, PROXY, (b"x-ds-client-cert", site.certificate), bearer=site.token), NOW)
+        identify(resolver, scope(UNIX, PROXY, (b"x-ds-client-cert", site.certificate), bearer=site.token), NOW)
 
 
 def test_where_no_json_web_tokens_count_one_is_an_unknown_token(site: Site):
     with pytest.raises(CredentialError, match="unknown, expired or revoked"):
-        Resolver(site.proxy, site.tokens).identify(scope(UNIX, bearer=site.jwt()), NOW)
+        identify(Resolver(site.proxy, site.tokens), scope(UNIX, bearer=site.jwt()), NOW)
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_without_exactly_one_authorization_header_there_is_no_identity(site: Site, count: int):
     header = (b"authorization", f"Bearer {site.token}".encode())
     with pytest.raises(CredentialError, match="not exactly one"):
-        site.resolver.identify(scope(TCP, *[header] * count), NOW)
+        identify(site.resolver, scope(TCP, *[header] * count), NOW)
 
 
 def test_an_unknown_token_is_not_tried_as_a_json_web_token(site: Site):
     for unknown in (tokens.mint()[1], "dsk_", f"dsk_{site.jwt()}"):
         with pytest.raises(CredentialError, match="the token is unknown"):
-            site.resolver.identify(scope(TCP, bearer=unknown), NOW)
+            identify(site.resolver, scope(TCP, bearer=unknown), NOW)
 
 
 def test_an_unusable_store_does_not_matter_to_the_others(site: Site):
     site.store.chmod(0o644)
     with pytest.raises(IdentityError):
-        site.resolver.identify(scope(TCP, bearer=site.token), NOW)
-    assert site.resolver.identify(scope(TCP, bearer=site.jwt()), NOW).name == "u:carol"
+        identify(site.resolver, scope(TCP, bearer=site.token), NOW)
+    assert identify(site.resolver, scope(TCP, bearer=site.jwt()), NOW).name == "u:carol"
 
 
 def test_the_address_is_the_clients_behind_the_proxy_and_the_peers_else(site: Site):
     said = (b"x-ds-client-ip", b"10.0.0.5")
     found = [
-        site.resolver.address_of(one) for one in (scope(UNIX, PROXY, said), scope(UNIX, said), scope(TCP, PROXY, said))
+        site.resolver.origin(one).address
+        for one in (scope(UNIX, PROXY, said), scope(UNIX, said), scope(TCP, PROXY, said))
     ]
     assert found == ["10.0.0.5", "unix", "127.0.0.1"]
