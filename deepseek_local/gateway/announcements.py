@@ -34,8 +34,8 @@ class Announcements:
         self._writing: asyncio.Task[None] | None = None
         self._next_bans = 0.0
 
-    async def write(self) -> None:
-        """Write what has happened; nothing, as a rule, and then this costs next to nothing. Raises `AuditError`."""
+    def gather(self) -> bool:
+        """Look what has happened, and say whether something waits to be written; nothing, as a rule, and this costs next to nothing."""
         now = time.monotonic()
         # While nothing can be written, bans wait where they are counted, in bounded memory.
         if now >= self._next_bans and not self._waiting:
@@ -43,21 +43,22 @@ class Announcements:
             self._take(self._authenticator.take_suppressed())
         if news := self._policy.news():
             self._tell(news)
-        await self._write()
+        return bool(self._waiting)
 
-    async def write_rest(self) -> None:
-        """Write what a stop would lose. Raises `AuditError`."""
-        self._take(self._authenticator.take_suppressed(everything=True))
-        self._tell(self._policy.news())
-        await self._write()
-
-    async def _write(self) -> None:
+    async def write(self) -> None:
+        """Write what waits. Raises `AuditError`."""
         if not self._waiting:
             return
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_waiting())
             self._writing.add_done_callback(_notice)
         await asyncio.shield(self._writing)  # the client of one request may leave, the others wait on
+
+    async def write_rest(self) -> None:
+        """Write what a stop would lose. Raises `AuditError`."""
+        self._take(self._authenticator.take_suppressed(everything=True))
+        self._tell(self._policy.news())
+        await self.write()
 
     async def _write_waiting(self) -> None:
         while self._waiting:

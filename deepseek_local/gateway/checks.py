@@ -62,8 +62,14 @@ class Checks:
 
     def prepare(self, request: Request) -> Prepared:
         """Return the body that the engine gets for a request that passed."""
-        content, principal, verdict = request.body or b"", request.principal, request.verdict
-        if request.document is None or request.access is None or principal is None or verdict is None:
+        content, principal, verdict = request.body, request.principal, request.verdict
+        if (
+            content is None
+            or request.document is None
+            or request.access is None
+            or principal is None
+            or verdict is None
+        ):
             return Prepared(content)
         return self.guard.prepare(
             request.document, content, request.access, principal=principal, tenant=verdict.tenant, roles=verdict.roles

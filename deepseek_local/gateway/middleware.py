@@ -116,8 +116,13 @@ class PolicyMiddleware:
     async def _record(self, request: Request, refused: Refusal | None) -> Refusal | None:
         """Put the decision on disk; return it, or the refusal that takes its place when that fails."""
         try:
-            await self._announcements.write()
-            await self._journal.append(Kind.DECISION, decision(request, self._digest_key, refused))
+            if self._announcements.gather():
+                await self._announcements.write()
+            written = self._journal.append(Kind.DECISION, decision(request, self._digest_key, refused))
+            if refused is None:
+                # Before the wait for the disk, which takes longer.
+                request.prepared = self._checks.prepare(request)
+            await written
         except AuditError:
             return refusal.NO_RECORD
         return refused
@@ -129,9 +134,9 @@ class PolicyMiddleware:
             inner = _towards_engine(scope, request.id)
             await Conversation(request.id, outcome, receive, send).run(self._app, inner)
             return
-        prepared = self._checks.prepare(request)
-        inner = _towards_engine(scope, request.id, None if request.body is None else len(prepared.body))
-        replay = body.Replay(prepared.body, receive)
+        prepared = request.release()
+        inner = _towards_engine(scope, request.id, None if prepared.body is None else len(prepared.body))
+        replay = body.Replay(prepared.body or b"", receive)
         told = request.charge.headers if request.charge is not None else ()
         exchange = Exchange(request.id, outcome, replay, send, headers=told, hides_usage=prepared.hides_usage)
         metrics.stream_began()

@@ -1,17 +1,17 @@
 """What is known about one request; every check on its way adds what it found out."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from deepseek_local.access import Access, Attribute, Principal, Verdict
 from deepseek_local.gateway.asgi import Scope
 from deepseek_local.gateway.documents import Document
 from deepseek_local.gateway.metering import Charge
 from deepseek_local.gateway.request_id import mint
+from deepseek_local.gateway.rewrite import Prepared
 from deepseek_local.policy import routes
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """One request, from its head to the decision about it."""
 
     id: str
@@ -21,13 +21,22 @@ class Request:
     access: Access | None
     """What the route means; None where there is no such route."""
     principal: Principal | None = None
-    claims: dict[str, Attribute] = field(default_factory=dict)
+    claims: dict[str, Attribute] = {}
     """What the client says about its purpose and its data."""
     body: bytes | None = None
     document: Document | None = None
     verdict: Verdict | None = None
     charge: Charge | None = None
     """What its quotas were charged."""
+    prepared: Prepared | None = None
+    """What the engine gets, when the request may pass."""
+
+    def release(self) -> Prepared:
+        """Give what the engine gets away, and hold no text any more: a request lives as long as its answer."""
+        prepared, self.prepared, self.body, self.document = self.prepared, None, None, None
+        if prepared is None:
+            raise RuntimeError("a request that nobody prepared cannot be passed on")
+        return prepared
 
 
 def request_of(scope: Scope) -> Request:

@@ -16,9 +16,10 @@ from deepseek_local.gateway.documents import Document, Fields
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A body for the engine."""
+    """What the engine gets of a request."""
 
-    body: bytes
+    body: bytes | None
+    """None where its route takes none."""
     hides_usage: bool = False
     """Whether the client must not see the usage that the engine was made to tell."""
 

@@ -6,7 +6,7 @@ into the final `response`; Anthropic's Messages API counts in `message_delta`, a
 `usage` are not parsed, and what is parsed is skipped rather than built: it costs less than a millisecond for a megabyte.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -45,21 +45,19 @@ def tokens(chunks: Iterable[bytes]) -> dict[str, int] | None:
     """Return `in`, `out` and, of `in`, `cached`, as the first of these chunks tells that knows; None when none does."""
     for chunk in chunks:
         if b'"usage"' in chunk and len(chunk) <= MAXIMUM_BYTES:
-            usage = next(filter(None, map(_usage, _payloads(chunk))), None)
-            if usage is not None:
-                return _named(usage)
+            for payload in _payloads(chunk):
+                if (usage := _usage(payload)) is not None:
+                    return _named(usage)
     return None
 
 
-def _payloads(chunk: bytes) -> Iterator[bytes]:
-    """Yield what may be JSON with usage in a chunk, the last first."""
+def _payloads(chunk: bytes) -> list[bytes]:
+    """Return what may be JSON with usage in a chunk, the last first."""
     if chunk.startswith(b"{"):
-        yield chunk
-        return
+        return [chunk]
     # In an event stream JSON never spans lines, so only a line can begin with `data: `.
-    for line in reversed(chunk.split(b"\n")):
-        if line.startswith(b"data: ") and b'"usage"' in line:
-            yield line[6:]
+    lines = reversed(chunk.split(b"\n"))
+    return [line[6:] for line in lines if line.startswith(b"data: ") and b'"usage"' in line]
 
 
 def _usage(data: bytes) -> _Usage | None:
@@ -71,13 +69,15 @@ def _usage(data: bytes) -> _Usage | None:
 
 
 def _named(usage: _Usage) -> dict[str, int]:
-    cached = (usage.cache_read_input_tokens, *map(_cached, (usage.prompt_tokens_details, usage.input_tokens_details)))
-    counts = {
-        "in": usage.prompt_tokens if usage.prompt_tokens is not None else _asked(usage),
-        "out": usage.completion_tokens if usage.completion_tokens is not None else usage.output_tokens,
-        "cached": next((count for count in cached if count is not None), None),
-    }
-    return {name: count for name, count in counts.items() if count is not None}
+    asked = usage.prompt_tokens if usage.prompt_tokens is not None else _asked(usage)
+    answered = usage.completion_tokens if usage.completion_tokens is not None else usage.output_tokens
+    cached = _cached(usage)
+    counts = {} if asked is None else {"in": asked}
+    if answered is not None:
+        counts["out"] = answered
+    if cached is not None:
+        counts["cached"] = cached
+    return counts
 
 
 def _asked(usage: _Usage) -> int | None:
@@ -87,5 +87,10 @@ def _asked(usage: _Usage) -> int | None:
     return usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
 
 
-def _cached(details: _Details | None) -> int | None:
-    return details.cached_tokens if details is not None else None
+def _cached(usage: _Usage) -> int | None:
+    if usage.cache_read_input_tokens is not None:
+        return usage.cache_read_input_tokens
+    for details in (usage.prompt_tokens_details, usage.input_tokens_details):
+        if details is not None and details.cached_tokens is not None:
+            return details.cached_tokens
+    return None
