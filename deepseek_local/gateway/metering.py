@@ -9,8 +9,7 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Awaitable
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -23,8 +22,6 @@ from deepseek_local.quota import ledger, limits, tokens
 from deepseek_local.quota.standing import LEASE_SECONDS, Exceeded, Receipt
 
 _log = logging.getLogger(__name__)
-
-Answer = TypeVar("Answer")
 
 CHARGED_ACTION: Final = "execute"
 RENEWAL_SECONDS: Final = LEASE_SECONDS / 3
@@ -41,6 +38,9 @@ class Charge(msgspec.Struct, frozen=True):
     receipt: Receipt | None = None
     """None where no quota applies."""
     reservation: tokens.Reservation = _NOTHING
+
+
+_FREE: Final = Charge()
 
 
 class Meter:
@@ -62,18 +62,20 @@ class Meter:
     ) -> Charge:
         """Count a request. Raises `RefusedError` when a quota has no room for it, or nobody can know."""
         if self._ledger is None or access.action != CHARGED_ACTION:
-            return Charge()
+            return _FREE
         counters = self._counters.of(limits.Asker(principal.name, verdict.roles, verdict.tenant, model))
         if not counters:
-            return Charge()
+            return _FREE
         reservation = tokens.reserve(demand, self._maximum_model_tokens)
         if self._heart is None:
             self._heart = asyncio.create_task(self._renew_forever(self._ledger))
         name = f"{self._process}-{next(self._numbers)}"
         try:
-            answer = await self._ask(self._ledger.charge(counters, reservation.total, name))
+            answer = await self._ledger.charge(counters, reservation.total, name)
         except QuotaError as error:
+            self._failed(error)
             raise RefusedError(rate_limits.NO_LEDGER) from error
+        self._answered()
         if isinstance(answer, Exceeded):
             metrics.quota_refused(answer.standing.counter.kind)
             raise RefusedError(rate_limits.refusal(answer))
@@ -85,7 +87,7 @@ class Meter:
         self, charge: Charge, tokens_in: int | None, tokens_out: int | None, chunks: int
     ) -> "asyncio.Task[None] | None":
         """
-        Let a request count as what it used, once; the task never fails, and need not be waited for.
+        Let a request count as what it used, once; what is still to be done is a task that never fails, and need not be waited for.
 
         None stands for what the engine did not tell; a request that it never saw used 0 and 0.
         """
@@ -94,6 +96,13 @@ class Meter:
             return None
         used = charge.reservation.used(tokens_in, tokens_out, chunks)
         metrics.quota_used("tokens", used)
+        try:
+            if self._ledger.settle_now(receipt, used):
+                self._answered()
+                return None
+        except QuotaError as error:
+            self._lost(receipt, error)
+            return None
         task = asyncio.create_task(self._settle(self._ledger, receipt, used))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
@@ -109,29 +118,36 @@ class Meter:
 
     async def _settle(self, book: ledger.Ledger, receipt: Receipt, used: int) -> None:
         try:
-            await self._ask(book.settle(receipt, used))
+            await book.settle(receipt, used)
         except QuotaError as error:
-            _log.debug("a request stays counted with its %d reserved tokens: %s", receipt.tokens, error)
+            self._lost(receipt, error)
+        else:
+            self._answered()
 
     async def _renew_forever(self, book: ledger.Ledger) -> None:
         while True:
             await asyncio.sleep(RENEWAL_SECONDS)
             try:
-                await self._ask(book.renew(tuple(self._running.values())))
+                await book.renew(tuple(self._running.values()))
             except QuotaError as error:
+                self._failed(error)
                 _log.debug("running requests could not be renewed: %s", error)
+            else:
+                self._answered()
 
-    async def _ask(self, question: Awaitable[Answer]) -> Answer:
-        """Ask the ledger; that it stops answering, and that it does again, is logged once each. Raises `QuotaError`."""
-        try:
-            answer = await question
-        except QuotaError as error:
-            if not self._is_silent:
-                self._is_silent = True
-                _log.error("requests under a quota are refused with 503 until they can be counted: %s", error)
-            raise
+    def _lost(self, receipt: Receipt, error: QuotaError) -> None:
+        self._failed(error)
+        _log.debug("a request stays counted with its %d reserved tokens: %s", receipt.tokens, error)
+
+    def _failed(self, error: QuotaError) -> None:
+        """Log that the ledger stopped answering, once."""
+        if not self._is_silent:
+            self._is_silent = True
+            _log.error("requests under a quota are refused with 503 until they can be counted: %s", error)
+
+    def _answered(self) -> None:
+        """Log that the ledger answers again, once."""
         if self._is_silent:
             self._is_silent = False
             # As loud as what it ends: vLLM leaves our loggers at the level of warnings.
             _log.warning("quotas can be counted again")
-        return answer

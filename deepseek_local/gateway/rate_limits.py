@@ -8,6 +8,7 @@ Its Python client waits as `Retry-After` says, and does not ask again after `x-s
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -31,8 +32,11 @@ NO_LEDGER: Final = Refusal(
     5,
 )
 
-_FAMILIES: Final = {False: b"requests", True: b"tokens"}
-"""By whether they count tokens."""
+_FAMILIES: Final = (
+    (False, b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests"),
+    (True, b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens"),
+)
+"""Whether a family counts tokens, and the names of its headers."""
 _WORDS: Final = {
     Kind.REQUESTS_PER_MINUTE: "requests in a minute",
     Kind.TOKENS_PER_MINUTE: "tokens in a minute",
@@ -43,12 +47,21 @@ _WORDS: Final = {
 
 def headers(standings: Sequence[Standing]) -> Pairs:
     """Return what is left, as headers; nothing about a family that has no limit."""
-    tightest: dict[bool, Standing] = {}
-    for each in standings:
-        family = each.counter.kind.counts_tokens
-        if each.ends is not None and (family not in tightest or each.remaining < tightest[family].remaining):
-            tightest[family] = each
-    return tuple([pair for family in sorted(tightest) for pair in _pairs(_FAMILIES[family], tightest[family])])
+    pairs: Pairs = ()
+    for counts_tokens, limit, remaining, reset in _FAMILIES:
+        tightest, least = None, 0
+        for each in standings:
+            if each.counter.kind.counts_tokens is counts_tokens and each.ends is not None:
+                left = each.remaining
+                if tightest is None or left < least:
+                    tightest, least = each, left
+        if tightest is not None:
+            pairs += (
+                (limit, b"%d" % tightest.counter.limit),
+                (remaining, b"%d" % least),
+                (reset, _duration(tightest.reset_seconds)),
+            )
+    return pairs
 
 
 def refusal(exceeded: Exceeded) -> Refusal:
@@ -72,12 +85,10 @@ def duration(seconds: int) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _pairs(name: bytes, standing: Standing) -> Pairs:
-    return (
-        (b"x-ratelimit-limit-" + name, b"%d" % standing.counter.limit),
-        (b"x-ratelimit-remaining-" + name, b"%d" % standing.remaining),
-        (b"x-ratelimit-reset-" + name, duration(standing.reset_seconds).encode("ascii")),
-    )
+@lru_cache
+def _duration(seconds: int) -> bytes:
+    """Write seconds as a header has them; within a second, requests ask for the same few again and again."""
+    return duration(seconds).encode("ascii")
 
 
 def _with(refused: Refusal, wait: int | None, pairs: Pairs) -> Refusal:

@@ -15,6 +15,9 @@ class Ledger(Protocol):
     async def charge(self, counters: Sequence[Counter], tokens: int, charge_id: str) -> Allowed | Exceeded:
         """Count a request of at most `tokens` tokens in all counters, or in none; its lease lasts `LEASE_SECONDS`."""
 
+    def settle_now(self, receipt: Receipt, tokens: int) -> bool:
+        """Do what `settle` does, if it needs no waiting; return whether it is done."""
+
     async def settle(self, receipt: Receipt, tokens: int) -> None:
         """Let a request count as the tokens that it used, where its window still runs, and no more as running."""
 

@@ -29,6 +29,8 @@ _NAMES: Final = ("principal", "role", "tenant", "model")
 class Kind(StrEnum):
     """What is counted; the words are those of the profile."""
 
+    word: str
+    """The word alone: an enumeration that is a text costs whoever asks whether it is one."""
     window_seconds: int | None
     """Length of the window; None where what counts is how many there are now."""
     counts_tokens: bool
@@ -37,7 +39,7 @@ class Kind(StrEnum):
     def __new__(cls, word: str, window_seconds: int | None = None, counts_tokens: bool = False) -> Self:  # noqa: FBT001, FBT002 -- a table, see below
         """Make a member of its line."""
         member = str.__new__(cls, word)
-        member._value_ = word
+        member._value_ = member.word = word
         member.window_seconds = window_seconds
         member.counts_tokens = counts_tokens
         return member

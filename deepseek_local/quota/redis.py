@@ -25,11 +25,9 @@ from deepseek_local.quota.standing import (
     Entry,
     Exceeded,
     Receipt,
-    Standing,
     amount,
-    charged,
-    exceeded,
-    window,
+    stand,
+    weigh,
 )
 
 PREFIX: Final = "{deepseek-local}:quota:"
@@ -66,13 +64,17 @@ class RedisLedger:
                 "look at the load and the clock of the Redis server"
             )
         used, begun = counts
-        standings = _standings(counters, used, float(now))
         # The script has asked the same question of the same numbers.
-        if (refused := exceeded(standings, tokens)) is not None:
-            return refused
+        after = weigh(counters, used, tokens, float(now))
+        if isinstance(after, Exceeded):
+            return after
         counted = tuple(pair for pair in zip(counters, begun, strict=True) if pair[0].kind.counts_tokens)
         leased = tuple(counter.scope for counter in counters if counter.kind.window_seconds is None)
-        return Allowed(Receipt(charge_id, tokens, counted, leased), charged(standings, tokens))
+        return Allowed(Receipt(charge_id, tokens, counted, leased), after)
+
+    def settle_now(self, receipt: Receipt, tokens: int) -> bool:  # noqa: ARG002 -- the ledger's
+        """Return that it is not done: a server is always waited for."""
+        return False
 
     async def settle(self, receipt: Receipt, tokens: int) -> None:
         """Correct what a request counts, and end its lease. Raises `QuotaError`."""
@@ -97,7 +99,7 @@ class RedisLedger:
         now, used = await self._run(scripts.SHOW, keys, [self._now(), LEASE_SECONDS, *seconds])
         return tuple(
             Entry(each.counter.scope, each.counter.kind, each.used, each.ends and each.reset_seconds)
-            for each in _standings(counters, used, float(now))
+            for each in stand(counters, used, float(now))
             if each.used
         )
 
@@ -161,10 +163,3 @@ def _counter(key: str) -> Counter | None:
     """Return the counter of a key; None for one that another version of this program has made."""
     kind, _, scope = key.removeprefix(PREFIX).partition(":")
     return Counter(scope, Kind(kind), 0) if kind in set(Kind) else None
-
-
-def _standings(counters: Sequence[Counter], used: Sequence[int], now: float) -> list[Standing]:
-    return [
-        Standing(counter, count, running[1] if (running := window(counter.kind, now)) else None, now)
-        for counter, count in zip(counters, used, strict=True)
-    ]

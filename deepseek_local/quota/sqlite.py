@@ -43,69 +43,78 @@ class SQLiteLedger:
 
     async def charge(self, counters: Sequence[Counter], tokens: int, charge_id: str) -> Allowed | Exceeded:
         """Count a request in all counters, or in none. Raises `QuotaError`."""
-        return await self._transaction(
-            lambda database: tables.charge(database, counters, tokens, charge_id, self._clock())
-        )
+        return await self._insist(lambda database: tables.charge(database, counters, tokens, charge_id, self._clock()))
+
+    def settle_now(self, receipt: Receipt, tokens: int) -> bool:
+        """Correct what a request counts, and end its lease, unless the database is locked. Raises `QuotaError`."""
+        try:
+            self._attempt(lambda database: tables.settle(database, receipt, tokens))
+        except _LockedError:
+            return False
+        return True
 
     async def settle(self, receipt: Receipt, tokens: int) -> None:
-        """Correct what a request counts, and end its lease. Raises `QuotaError`."""
-        await self._transaction(lambda database: tables.settle(database, receipt, tokens))
+        """Do so as soon as the lock can be had. Raises `QuotaError`."""
+        await self._insist(lambda database: tables.settle(database, receipt, tokens))
 
     async def renew(self, running: Sequence[Receipt]) -> None:
         """Prolong leases, and delete what counts no more. Raises `QuotaError`."""
         if self._connection is not None and _inode(self._file) != self._inode:
             # Somebody replaced a damaged file: the others would go on without us.
-            await self.close()
-        await self._transaction(lambda database: tables.renew(database, running, self._clock()))
+            self._close()
+        await self._insist(lambda database: tables.renew(database, running, self._clock()))
 
     async def show(self) -> tuple[Entry, ...]:
         """Return what is used now; nothing where nothing was counted yet. Raises `QuotaError`."""
         if not self._file.exists():
             return ()
-        return await self._transaction(lambda database: tables.show(database, self._clock()))
+        return await self._insist(lambda database: tables.show(database, self._clock()))
 
     async def reset(self, scope: str | None) -> None:
         """Set counters to zero. Raises `QuotaError`."""
         if self._file.exists():
-            await self._transaction(lambda database: tables.reset(database, scope))
+            await self._insist(lambda database: tables.reset(database, scope))
 
     async def close(self) -> None:
         """Close the database."""
+        self._close()
+
+    async def _insist(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do `work` as soon as the lock of the database can be had. Raises `QuotaError`."""
+        deadline: float | None = None
+        attempts = 0
+        while True:
+            try:
+                return self._attempt(work)
+            except _LockedError as error:
+                deadline = deadline or time.monotonic() + self._timeout_seconds
+                if time.monotonic() > deadline:
+                    raise QuotaError(_locked(self._file, self._timeout_seconds)) from error
+            attempts += 1
+            await asyncio.sleep(_pause_seconds(attempts))
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do `work`, which begins with taking the lock. Raises `_LockedError` if another process has it, and `QuotaError`."""
+        try:
+            if self._connection is None:
+                self._connection = _open(self._file)
+                self._inode = _inode(self._file)
+            return work(self._connection)
+        except (sqlite3.Error, OSError) as error:
+            if _is_busy(error):
+                raise _LockedError from error
+            self._close()
+            raise QuotaError(_unusable(self._file, error)) from error
+
+    def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(sqlite3.Error):  # a damaged one is given up
                 connection.close()
 
-    async def _transaction(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Run `work` under the lock of the database, as soon as it can be had. Raises `QuotaError`."""
-        deadline = time.monotonic() + self._timeout_seconds
-        attempt = 0
-        while True:
-            try:
-                return self._attempt(work)
-            except (sqlite3.Error, OSError) as error:
-                if not _is_busy(error):
-                    await self.close()
-                    raise QuotaError(_unusable(self._file, error)) from error
-                if time.monotonic() > deadline:
-                    raise QuotaError(_locked(self._file, self._timeout_seconds)) from error
-            attempt += 1
-            await asyncio.sleep(_pause_seconds(attempt))
 
-    def _attempt(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        if self._connection is None:
-            self._connection = _open(self._file)
-            self._inode = _inode(self._file)
-        database = self._connection
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            result = work(database)
-        except BaseException:
-            with suppress(sqlite3.Error):  # some failures have rolled back already
-                database.execute("ROLLBACK")
-            raise
-        database.execute("COMMIT")
-        return result
+class _LockedError(Exception):
+    """Another process has the lock of the database."""
 
 
 def _open(file: Path) -> sqlite3.Connection:

@@ -1,7 +1,7 @@
 """
 Where counters stand, and whether a request still fits: all or nothing, whichever ledger counts.
 
-A ledger finds out how much of each counter is used, asks `exceeded`, and counts the request in every counter or in none.
+A ledger finds out how much of each counter is used, lets `weigh` decide, and counts the request in every counter or in none.
 """
 
 import math
@@ -81,13 +81,36 @@ class Entry(msgspec.Struct, frozen=True):
     """None for running requests."""
 
 
-def window(kind: Kind, now: float) -> tuple[int, int] | None:
-    """Return when the window of the clock in which `now` lies starts and ends, in seconds since 1970; None where there is none."""
+def window_start(seconds: int, now: float) -> int:
+    """Return when the window of the clock of this length in which `now` lies starts, in seconds since 1970."""
+    return int(now) // seconds * seconds
+
+
+def weigh(counters: Sequence[Counter], used: Sequence[int], tokens: int, now: float) -> tuple[Standing, ...] | Exceeded:
+    """Return where the counters stand once a request of so many tokens is counted, or why it does not fit."""
+    second, after, fits = int(now), [], True
+    for counter, count in zip(counters, used, strict=True):
+        kind = counter.kind
+        total = count + (tokens if kind.counts_tokens else 1)
+        if total > counter.limit:
+            fits = False
+        length = kind.window_seconds
+        after.append(Standing(counter, total, length and second - second % length + length, now))
+    return tuple(after) if fits else _exceeded(stand(counters, used, now), tokens)
+
+
+def stand(counters: Sequence[Counter], used: Sequence[int], now: float) -> tuple[Standing, ...]:
+    """Return where counters stand of which so much is used."""
+    return tuple(
+        Standing(counter, count, window_end(counter.kind, now), now)
+        for counter, count in zip(counters, used, strict=True)
+    )
+
+
+def window_end(kind: Kind, now: float) -> int | None:
+    """Return when the window of the clock in which `now` lies ends, in seconds since 1970; None where there is none."""
     seconds = kind.window_seconds
-    if seconds is None:
-        return None
-    starts = math.floor(now) // seconds * seconds
-    return starts, starts + seconds
+    return None if seconds is None else window_start(seconds, now) + seconds
 
 
 def amount(kind: Kind, tokens: int) -> int:
@@ -95,21 +118,13 @@ def amount(kind: Kind, tokens: int) -> int:
     return tokens if kind.counts_tokens else 1
 
 
-def exceeded(standings: Sequence[Standing], tokens: int) -> Exceeded | None:
-    """Return why a request of so many tokens does not fit; None when it does."""
+def _exceeded(standings: tuple[Standing, ...], tokens: int) -> Exceeded:
     refused = [
-        Exceeded(standing, asked, tuple(standings))
+        Exceeded(standing, asked, standings)
         for standing in standings
         if standing.used + (asked := amount(standing.counter.kind, tokens)) > standing.counter.limit
     ]
-    return max(refused, key=_wait, default=None)
-
-
-def charged(standings: Sequence[Standing], tokens: int) -> tuple[Standing, ...]:
-    """Return where the counters stand once a request of so many tokens is counted."""
-    return tuple(
-        Standing(each.counter, each.used + amount(each.counter.kind, tokens), each.ends, each.now) for each in standings
-    )
+    return max(refused, key=_wait)
 
 
 def _wait(refused: Exceeded) -> float:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepseek_local.quota.limits import Counter, Kind
-from deepseek_local.quota.standing import Allowed, Receipt, window
+from deepseek_local.quota.standing import Allowed, Receipt, window_start
 
 pytestmark = pytest.mark.integration
 
@@ -25,6 +25,10 @@ WAIT = st.tuples(st.just("wait"), st.sampled_from([1, 20, 60]), st.none())
 STEPS = st.lists(st.one_of(CHARGE, CHARGE, SETTLE, WAIT), max_size=25)
 
 
+def window_of(kind: Kind, now: float) -> int:
+    return window_start(kind.window_seconds, now)
+
+
 @dataclass
 class Model:
     """Every charge that was allowed, with what it counts now; sums are made when they are asked for."""
@@ -39,7 +43,7 @@ class Model:
         return sum(
             tokens if counter.kind.counts_tokens else 1
             for moment, counters, tokens in self.charges
-            if counter in counters and window(counter.kind, moment) == window(counter.kind, self.now)
+            if counter in counters and window_of(counter.kind, moment) == window_of(counter.kind, self.now)
         )
 
     def has_room(self, counters, tokens: int) -> bool:

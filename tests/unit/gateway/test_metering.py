@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 
 import pytest
 
 from deepseek_local.access import Access, Body, Principal, Risk, Verdict
-from deepseek_local.errors import QuotaError
 from deepseek_local.gateway import metering, metrics, rate_limits
 from deepseek_local.gateway.metering import Charge, Meter
 from deepseek_local.gateway.refusal import Refusal, RefusedError
@@ -134,9 +135,24 @@ def test_a_request_runs_until_it_is_settled(play):
     play(story, Quota(principal="*", concurrent_streams=1))
 
 
-def test_a_settlement_goes_on_when_nobody_waits_for_it(play):
+def test_a_settlement_is_done_at_once(play):
     async def story(desk):
-        desk.meter.settle(await desk.charge(), 20, 5, 6)
+        assert desk.meter.settle(await desk.charge(), 20, 5, 6) is None
+        assert await desk.used() == {"tokens_per_day": 25}
+
+    play(story, DAY)
+
+
+def test_a_settlement_goes_on_when_the_ledger_is_locked_and_nobody_waits_for_it(play):
+    async def story(desk):
+        charge = await desk.charge()
+        with closing(sqlite3.connect(desk.file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            task = desk.meter.settle(charge, 20, 5, 6)
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert not task.done()
+            other.execute("COMMIT")
         await asyncio.gather(*desk.meter._settling)
         assert await desk.used() == {"tokens_per_day": 25}
 
@@ -204,10 +220,7 @@ def test_a_ledger_that_fails_does_not_harm_a_request_that_runs(play):
     async def story(desk):
         charge = await desk.charge()
 
-        async def fail(*_):
-            raise QuotaError("gone")
-
-        desk.meter._ledger.settle = fail
+        desk.meter._ledger._connection.close()
         await settled(desk, charge, 20, 5, 6)
 
     play(story, DAY)
