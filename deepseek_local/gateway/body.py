@@ -31,15 +31,19 @@ def is_long(headers: Headers) -> bool:
     Closing the connection on a body that is still on its way makes the client's kernel drop our answer (RFC 9112, 9.6), so it is left to
     those that would cost more to take in.
     """
-    return any(name == b"transfer-encoding" for name, _ in headers) or _announced_bytes(headers) > DISCARDABLE_BYTES
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and _length(value) > DISCARDABLE_BYTES)
+        for name, value in headers
+    )
 
 
 async def read(receive: Receive, headers: Headers, limits: Limits) -> bytes:
     """Return the whole body. Raises `RefusedError` when it is encoded, too large, too slow, or the client leaves."""
-    if is_encoded(headers):
-        raise RefusedError(ENCODED)
-    if _announced_bytes(headers) > limits.body_bytes:
-        raise RefusedError(_too_large(limits))
+    for name, value in headers:
+        if name == b"content-encoding" and is_encoded(value):
+            raise RefusedError(ENCODED)
+        if name == b"content-length" and _length(value) > limits.body_bytes:
+            raise RefusedError(_too_large(limits))
     try:
         async with asyncio.timeout(limits.body_timeout_seconds):
             return await _collect(receive, limits)
@@ -63,9 +67,9 @@ async def _collect(receive: Receive, limits: Limits) -> bytes:
             return b"".join(parts)
 
 
-def _announced_bytes(headers: Headers) -> int:
+def _length(announced: bytes) -> int:
     # Servers let only digits through; more of them than fit into 64 bits is as large as can be.
-    return max((int(value[:20]) for name, value in headers if name == b"content-length" and value.isdigit()), default=0)
+    return int(announced[:20]) if announced.isdigit() else 0
 
 
 def _too_large(limits: Limits) -> Refusal:

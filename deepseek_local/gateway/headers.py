@@ -34,6 +34,7 @@ _OF_THE_CONNECTION = frozenset(
 )
 """What client and server agree on between themselves (RFC 9110, 7.6.1 and 10.1.1); the body is whole now."""
 _STRIPPED = _OURS | _OF_THE_CONNECTION
+_STRIPPED_WITH_BODY = _STRIPPED | {b"content-length"}
 _STRIPPED_PREFIXES = (b"x-amzn-sagemaker-", b"x-ds-")
 
 
@@ -43,19 +44,17 @@ def towards_engine(headers: Headers, request_id: bytes, body_bytes: int | None =
 
     `body_bytes` is the length of the body that the engine gets, where it gets one from us.
     """
-    kept = [header for header in headers if header[0] not in _STRIPPED and not header[0].startswith(_STRIPPED_PREFIXES)]
+    stripped = _STRIPPED if body_bytes is None else _STRIPPED_WITH_BODY
+    kept = [header for header in headers if header[0] not in stripped and not header[0].startswith(_STRIPPED_PREFIXES)]
     kept.append((REQUEST_ID, request_id))
     if body_bytes is not None:
-        kept = [header for header in kept if header[0] != b"content-length"]
         kept.append((b"content-length", b"%d" % body_bytes))
     return kept
 
 
-def is_encoded(headers: Headers) -> bool:
-    """Whether the body is compressed or otherwise encoded (RFC 9110, 8.4); vLLM decodes no request body, so it would not be JSON."""
-    return any(
-        name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"} for name, value in headers
-    )
+def is_encoded(content_encoding: bytes) -> bool:
+    """Whether this value of Content-Encoding says that the body is not as it is meant (RFC 9110, 8.4); vLLM decodes no request body."""
+    return content_encoding.strip().lower() not in {b"", b"identity"}
 
 
 def is_event_stream(headers: Headers) -> bool:
