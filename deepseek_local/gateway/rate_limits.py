@@ -32,11 +32,8 @@ NO_LEDGER: Final = Refusal(
     5,
 )
 
-_FAMILIES: Final = (
-    (False, b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests"),
-    (True, b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens"),
-)
-"""Whether a family counts tokens, and the names of its headers."""
+_REQUESTS: Final = (b"x-ratelimit-limit-requests", b"x-ratelimit-remaining-requests", b"x-ratelimit-reset-requests")
+_TOKENS: Final = (b"x-ratelimit-limit-tokens", b"x-ratelimit-remaining-tokens", b"x-ratelimit-reset-tokens")
 _WORDS: Final = {
     Kind.REQUESTS_PER_MINUTE: "requests in a minute",
     Kind.TOKENS_PER_MINUTE: "tokens in a minute",
@@ -47,21 +44,16 @@ _WORDS: Final = {
 
 def headers(standings: Sequence[Standing]) -> Pairs:
     """Return what is left, as headers; nothing about a family that has no limit."""
-    pairs: Pairs = ()
-    for counts_tokens, limit, remaining, reset in _FAMILIES:
-        tightest, least = None, 0
-        for each in standings:
-            if each.counter.kind.counts_tokens is counts_tokens and each.ends is not None:
-                left = each.remaining
-                if tightest is None or left < least:
-                    tightest, least = each, left
-        if tightest is not None:
-            pairs += (
-                (limit, b"%d" % tightest.counter.limit),
-                (remaining, b"%d" % least),
-                (reset, _duration(tightest.reset_seconds)),
-            )
-    return pairs
+    requests = tokens = None
+    for each in standings:
+        if each.ends is None:
+            continue
+        if each.counter.kind.counts_tokens:
+            if tokens is None or each.remaining < tokens.remaining:
+                tokens = each
+        elif requests is None or each.remaining < requests.remaining:
+            requests = each
+    return _pairs(_REQUESTS, requests) + _pairs(_TOKENS, tokens)
 
 
 def refusal(exceeded: Exceeded) -> Refusal:
@@ -89,6 +81,17 @@ def duration(seconds: int) -> str:
 def _duration(seconds: int) -> bytes:
     """Write seconds as a header has them; within a second, requests ask for the same few again and again."""
     return duration(seconds).encode("ascii")
+
+
+def _pairs(names: tuple[bytes, bytes, bytes], standing: Standing | None) -> Pairs:
+    if standing is None:
+        return ()
+    limit, remaining, reset = names
+    return (
+        (limit, b"%d" % standing.counter.limit),
+        (remaining, b"%d" % standing.remaining),
+        (reset, _duration(standing.reset_seconds)),
+    )
 
 
 def _with(refused: Refusal, wait: int | None, pairs: Pairs) -> Refusal:

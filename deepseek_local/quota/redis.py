@@ -26,8 +26,8 @@ from deepseek_local.quota.standing import (
     Exceeded,
     Receipt,
     amount,
+    exceeded,
     stand,
-    weigh,
 )
 
 PREFIX: Final = "{deepseek-local}:quota:"
@@ -64,10 +64,14 @@ class RedisLedger:
                 "look at the load and the clock of the Redis server"
             )
         used, begun = counts
+        after = stand(
+            counters,
+            [count + amount(each.kind, tokens) for each, count in zip(counters, used, strict=True)],
+            float(now),
+        )
         # The script has asked the same question of the same numbers.
-        after = weigh(counters, used, tokens, float(now))
-        if isinstance(after, Exceeded):
-            return after
+        if (refused := exceeded(after, tokens)) is not None:
+            return refused
         counted = tuple(pair for pair in zip(counters, begun, strict=True) if pair[0].kind.counts_tokens)
         leased = tuple(counter.scope for counter in counters if counter.kind.window_seconds is None)
         return Allowed(Receipt(charge_id, tokens, counted, leased), after)

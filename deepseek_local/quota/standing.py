@@ -1,7 +1,7 @@
 """
 Where counters stand, and whether a request still fits: all or nothing, whichever ledger counts.
 
-A ledger finds out how much of each counter is used, lets `weigh` decide, and counts the request in every counter or in none.
+A ledger finds out how much of each counter is used, lets `exceeded` decide, and counts the request in every counter or in none.
 """
 
 import math
@@ -33,7 +33,7 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def reset_seconds(self) -> int:
         """Whole seconds until the window ends, at least 1; for running requests 1: one may end at any time."""
-        return 1 if self.ends is None else max(1, math.ceil(self.ends - self.now))
+        return 1 if self.ends is None else max(1, self.ends - int(self.now))
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -83,34 +83,17 @@ class Entry(msgspec.Struct, frozen=True):
 
 def window_start(seconds: int, now: float) -> int:
     """Return when the window of the clock of this length in which `now` lies starts, in seconds since 1970."""
-    return int(now) // seconds * seconds
-
-
-def weigh(counters: Sequence[Counter], used: Sequence[int], tokens: int, now: float) -> tuple[Standing, ...] | Exceeded:
-    """Return where the counters stand once a request of so many tokens is counted, or why it does not fit."""
-    second, after, fits = int(now), [], True
-    for counter, count in zip(counters, used, strict=True):
-        kind = counter.kind
-        total = count + (tokens if kind.counts_tokens else 1)
-        if total > counter.limit:
-            fits = False
-        length = kind.window_seconds
-        after.append(Standing(counter, total, length and second - second % length + length, now))
-    return tuple(after) if fits else _exceeded(stand(counters, used, now), tokens)
+    second = int(now)
+    return second - second % seconds
 
 
 def stand(counters: Sequence[Counter], used: Sequence[int], now: float) -> tuple[Standing, ...]:
     """Return where counters stand of which so much is used."""
     return tuple(
-        Standing(counter, count, window_end(counter.kind, now), now)
+        Standing(counter, count, window_start(seconds, now) + seconds if seconds else None, now)
         for counter, count in zip(counters, used, strict=True)
+        for seconds in (counter.kind.window_seconds,)
     )
-
-
-def window_end(kind: Kind, now: float) -> int | None:
-    """Return when the window of the clock in which `now` lies ends, in seconds since 1970; None where there is none."""
-    seconds = kind.window_seconds
-    return None if seconds is None else window_start(seconds, now) + seconds
 
 
 def amount(kind: Kind, tokens: int) -> int:
@@ -118,7 +101,20 @@ def amount(kind: Kind, tokens: int) -> int:
     return tokens if kind.counts_tokens else 1
 
 
-def _exceeded(standings: tuple[Standing, ...], tokens: int) -> Exceeded:
+def exceeded(after: Sequence[Standing], tokens: int) -> Exceeded | None:
+    """Return why a request of so many tokens does not fit, after which the counters would stand so; None when it does."""
+    for each in after:
+        if each.used > each.counter.limit:
+            return _longest(tuple(_before(each, tokens) for each in after), tokens)
+    return None
+
+
+def _before(each: Standing, tokens: int) -> Standing:
+    return Standing(each.counter, each.used - amount(each.counter.kind, tokens), each.ends, each.now)
+
+
+def _longest(standings: tuple[Standing, ...], tokens: int) -> Exceeded:
+    """Return the counter without room for which the request would have to wait longest."""
     refused = [
         Exceeded(standing, asked, standings)
         for standing in standings

@@ -10,16 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from deepseek_local.quota.limits import Counter, Kind
-from deepseek_local.quota.standing import (
-    LEASE_SECONDS,
-    Allowed,
-    Entry,
-    Exceeded,
-    Receipt,
-    Standing,
-    weigh,
-    window_start,
-)
+from deepseek_local.quota.standing import LEASE_SECONDS, Allowed, Entry, Exceeded, Receipt, Standing, exceeded
 
 VERSION: Final = 1
 """`user_version` of the database; another one was made by another version of this program."""
@@ -27,6 +18,7 @@ _BEGIN: Final = "BEGIN IMMEDIATE"
 """Begins by taking the lock: a reader that wants to write later would have to begin anew."""
 _COMMIT: Final = "COMMIT"
 """For what every request does: leaving a `with` would translate the statement anew each time."""
+_FIND: Final = "SELECT used, began FROM counters WHERE scope = ? AND kind = ? AND starts = ?"
 _SCHEMA: Final = f"""
 CREATE TABLE counters (
     scope TEXT, kind TEXT, starts INTEGER, ends INTEGER, used INTEGER CHECK (used >= 0), began TEXT,
@@ -53,61 +45,39 @@ def charge(
     database: sqlite3.Connection, counters: Sequence[Counter], tokens: int, charge_id: str, now: float
 ) -> Allowed | Exceeded:
     """Count a request in all counters, or in none."""
+    second, after, rows, counted, leased = int(now), [], [], [], []
+    cursor = database.cursor()  # otherwise each statement makes one
     with database:
-        database.execute(_BEGIN)
-        found = _find(database, counters, now)
-        after = weigh(counters, [used for used, _ in found], tokens, now)
-        if isinstance(after, Exceeded):
-            return after
-        receipt = _count(database, after, [began or charge_id for _, began in found], tokens, charge_id)
-        database.execute(_COMMIT)
-    return Allowed(receipt, after)
+        cursor.execute(_BEGIN)
+        for counter in counters:
+            scope, kind = counter.scope, counter.kind
+            length = kind.window_seconds
+            if length is None:
+                used, ends = _running(cursor, scope, now) + 1, None
+                leased.append((scope, charge_id, now + LEASE_SECONDS))
+            else:
+                starts = second - second % length
+                count, began = cursor.execute(_FIND, (scope, kind.word, starts)).fetchone() or (0, charge_id)
+                used, ends = count + (tokens if kind.counts_tokens else 1), starts + length
+                rows.append((scope, kind.word, starts, ends, used, began))
+                if kind.counts_tokens:
+                    counted.append((counter, began))
+            after.append(Standing(counter, used, ends, now))
+        refused = exceeded(after, tokens)
+        if refused is not None:
+            return refused
+        cursor.executemany("INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?, ?)", rows)
+        if leased:
+            cursor.executemany("INSERT INTO leases VALUES (?, ?, ?)", leased)
+        cursor.execute(_COMMIT)
+    return Allowed(Receipt(charge_id, tokens, tuple(counted), tuple([scope for scope, _, _ in leased])), tuple(after))
 
 
-def _find(database: sqlite3.Connection, counters: Sequence[Counter], now: float) -> list[tuple[int, str | None]]:
-    """Return what is used of each counter, and the charge with which its count began, if it has begun in this window."""
-    rows = {
-        (scope, kind): (starts, used, began)
-        for scope in {counter.scope for counter in counters}
-        for kind, starts, used, began in database.execute(
-            "SELECT kind, starts, used, began FROM counters WHERE scope = ?", (scope,)
-        )
-    }
-    found: list[tuple[int, str | None]] = []
-    for counter in counters:
-        scope, kind = counter.scope, counter.kind
-        if kind.window_seconds is None:
-            found.append((_running(database, scope, now), None))
-            continue
-        starts, used, began = rows.get((scope, kind), (None, 0, None))
-        found.append((used, began) if starts == window_start(kind.window_seconds, now) else (0, None))
-    return found
-
-
-def _running(database: sqlite3.Connection, scope: str, now: float) -> int:
+def _running(cursor: sqlite3.Cursor, scope: str, now: float) -> int:
     # A lease that ends later than one that begins now is from before the clock was set back.
-    running = "SELECT count(*) FROM leases WHERE scope = ? AND until > ? AND until <= ?"
-    count: int = database.execute(running, (scope, now, now + LEASE_SECONDS)).fetchone()[0]
+    statement = "SELECT count(*) FROM leases WHERE scope = ? AND until > ? AND until <= ?"
+    count: int = cursor.execute(statement, (scope, now, now + LEASE_SECONDS)).fetchone()[0]
     return count
-
-
-def _count(
-    database: sqlite3.Connection, after: Sequence[Standing], begun: Sequence[str], tokens: int, charge_id: str
-) -> Receipt:
-    """Write where the counters stand now, and return what was taken."""
-    rows, counted, leased = [], [], []
-    for each, began in zip(after, begun, strict=True):
-        counter, ends, now = each.counter, each.ends, each.now
-        kind = counter.kind
-        if ends is None or kind.window_seconds is None:
-            database.execute("INSERT INTO leases VALUES (?, ?, ?)", (counter.scope, charge_id, now + LEASE_SECONDS))
-            leased.append(counter.scope)
-            continue
-        rows.append((counter.scope, kind.word, ends - kind.window_seconds, ends, each.used, began))
-        if kind.counts_tokens:
-            counted.append((counter, began))
-    database.executemany("INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?, ?)", rows)
-    return Receipt(charge_id, tokens, tuple(counted), tuple(leased))
 
 
 def settle(database: sqlite3.Connection, receipt: Receipt, tokens: int) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from deepseek_local.quota.limits import Counter, Kind
-from deepseek_local.quota.standing import Exceeded, Standing, stand, weigh, window_start
+from deepseek_local.quota.standing import Exceeded, Standing, amount, exceeded, stand, window_start
 
 NOON = 1_795_521_600
 """2026-11-24 12:00 UTC."""
@@ -13,13 +13,15 @@ def standing(kind: Kind, limit: int, used: int) -> Standing:
     return stand([Counter("everything", kind, limit)], [used], NOON + 15.5)[0]
 
 
-def weighed(standings: list[Standing], tokens: int) -> tuple[Standing, ...] | Exceeded:
-    return weigh([each.counter for each in standings], [each.used for each in standings], tokens, NOON + 15.5)
+def after(standings: list[Standing], tokens: int) -> list[Standing]:
+    return [
+        Standing(each.counter, each.used + amount(each.counter.kind, tokens), each.ends, each.now) for each in standings
+    ]
 
 
 def refused(standings: list[Standing], tokens: int) -> Exceeded:
-    answer = weighed(standings, tokens)
-    assert isinstance(answer, Exceeded)
+    answer = exceeded(after(standings, tokens), tokens)
+    assert answer is not None
     return answer
 
 
@@ -34,18 +36,17 @@ def refused(standings: list[Standing], tokens: int) -> Exceeded:
 def test_windows_are_those_of_the_clock(seconds, now, starts):
     assert window_start(seconds, now) == starts
     kinds = [kind for kind in Kind if kind.window_seconds == seconds]
-    answer = weigh([Counter("everything", kind, 1) for kind in kinds], [0] * len(kinds), 1, now)
-    assert [each.ends for each in answer] == [starts + seconds] * len(kinds)
+    standings = stand([Counter("everything", kind, 1) for kind in kinds], [0] * len(kinds), now)
+    assert [each.ends for each in standings] == [starts + seconds] * len(kinds)
 
 
 def test_running_requests_have_no_window():
     assert standing(Kind.CONCURRENT_STREAMS, 1, 1).ends is None
-    assert weighed([standing(Kind.CONCURRENT_STREAMS, 1, 0)], 0)[0].ends is None
 
 
 def test_what_fits_exactly_fits():
     full = standing(Kind.TOKENS_PER_MINUTE, limit=100, used=60)
-    assert weighed([full], 40)[0].remaining == 0
+    assert exceeded(after([full], 40), 40) is None
     assert refused([full], 41).standing == full
 
 
