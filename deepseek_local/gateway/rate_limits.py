@@ -46,7 +46,7 @@ def headers(standings: Sequence[Standing]) -> Pairs:
     """Return what is left, as headers; nothing about a family that has no limit."""
     requests = tokens = None
     for each in standings:
-        if each.ends is None:
+        if each.reset_seconds is None:
             continue
         if each.counter.kind.counts_tokens:
             if tokens is None or each.remaining < tokens.remaining:
@@ -84,7 +84,7 @@ def _duration(seconds: int) -> bytes:
 
 
 def _pairs(names: tuple[bytes, bytes, bytes], standing: Standing | None) -> Pairs:
-    if standing is None:
+    if standing is None or standing.reset_seconds is None:
         return ()
     limit, remaining, reset = names
     return (

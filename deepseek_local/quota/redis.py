@@ -102,7 +102,7 @@ class RedisLedger:
         keys = [_key(counter.scope, counter.kind) for counter in counters]
         now, used = await self._run(scripts.SHOW, keys, [self._now(), LEASE_SECONDS, *seconds])
         return tuple(
-            Entry(each.counter.scope, each.counter.kind, each.used, each.ends and each.reset_seconds)
+            Entry(each.counter.scope, each.counter.kind, each.used, each.reset_seconds)
             for each in stand(counters, used, float(now))
             if each.used
         )

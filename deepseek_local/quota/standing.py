@@ -20,20 +20,13 @@ class Standing(msgspec.Struct, frozen=True):
 
     counter: Counter
     used: int
-    ends: int | None
-    """When its window ends, in seconds since 1970; None for running requests, which have none."""
-    now: float
-    """The moment, in the same seconds."""
+    reset_seconds: int | None
+    """Whole seconds until its window ends, at least 1; None for running requests, which have none."""
 
     @property
     def remaining(self) -> int:
         """What is left; 0 also where a limit was lowered below what is used."""
         return max(0, self.counter.limit - self.used)
-
-    @property
-    def reset_seconds(self) -> int:
-        """Whole seconds until the window ends, at least 1; for running requests 1: one may end at any time."""
-        return 1 if self.ends is None else max(1, self.ends - int(self.now))
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -68,7 +61,10 @@ class Exceeded(msgspec.Struct, frozen=True):
     @property
     def retry_after_seconds(self) -> int | None:
         """When it may be asked again; None when it asks for more than the limit, and would be refused at any time."""
-        return None if self.amount > self.standing.counter.limit else self.standing.reset_seconds
+        if self.amount > self.standing.counter.limit:
+            return None
+        # A running request may end at any time.
+        return self.standing.reset_seconds or 1
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -81,16 +77,10 @@ class Entry(msgspec.Struct, frozen=True):
     """None for running requests."""
 
 
-def window_start(seconds: int, now: float) -> int:
-    """Return when the window of the clock of this length in which `now` lies starts, in seconds since 1970."""
-    second = int(now)
-    return second - second % seconds
-
-
 def stand(counters: Sequence[Counter], used: Sequence[int], now: float) -> tuple[Standing, ...]:
-    """Return where counters stand of which so much is used."""
+    """Return where counters stand of which so much is used at `now`, in seconds since 1970."""
     return tuple(
-        Standing(counter, count, window_start(seconds, now) + seconds if seconds else None, now)
+        Standing(counter, count, seconds and seconds - int(now) % seconds)
         for counter, count in zip(counters, used, strict=True)
         for seconds in (counter.kind.window_seconds,)
     )
@@ -110,7 +100,7 @@ def exceeded(after: Sequence[Standing], tokens: int) -> Exceeded | None:
 
 
 def _before(each: Standing, tokens: int) -> Standing:
-    return Standing(each.counter, each.used - amount(each.counter.kind, tokens), each.ends, each.now)
+    return Standing(each.counter, each.used - amount(each.counter.kind, tokens), each.reset_seconds)
 
 
 def _longest(standings: tuple[Standing, ...], tokens: int) -> Exceeded:

@@ -53,16 +53,18 @@ def charge(
             scope, kind = counter.scope, counter.kind
             length = kind.window_seconds
             if length is None:
-                used, ends = _running(cursor, scope, now) + 1, None
+                used, left_seconds = _running(cursor, scope, now) + 1, None
                 leased.append((scope, charge_id, now + LEASE_SECONDS))
             else:
-                starts = second - second % length
+                left_seconds = length - second % length
+                ends = second + left_seconds
+                starts = ends - length
                 count, began = cursor.execute(_FIND, (scope, kind.word, starts)).fetchone() or (0, charge_id)
-                used, ends = count + (tokens if kind.counts_tokens else 1), starts + length
+                used = count + (tokens if kind.counts_tokens else 1)
                 rows.append((scope, kind.word, starts, ends, used, began))
                 if kind.counts_tokens:
                     counted.append((counter, began))
-            after.append(Standing(counter, used, ends, now))
+            after.append(Standing(counter, used, left_seconds))
         refused = exceeded(after, tokens)
         if refused is not None:
             return refused

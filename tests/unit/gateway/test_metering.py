@@ -228,10 +228,10 @@ def test_a_ledger_that_fails_does_not_harm_a_request_that_runs(play):
 
 def test_the_answer_tells_what_is_left_of_the_tightest_counter_of_a_family():
     standings = [
-        Standing(Counter("role=x", Kind.REQUESTS_PER_MINUTE, 100), 10, 160, 101.5),
-        Standing(Counter("everything", Kind.REQUESTS_PER_MINUTE, 50), 20, 160, 101.5),
-        Standing(Counter("everything", Kind.TOKENS_PER_DAY, 9000), 8000, 86_400, 101.5),
-        Standing(Counter("everything", Kind.CONCURRENT_STREAMS, 1), 1, None, 101.5),
+        Standing(Counter("role=x", Kind.REQUESTS_PER_MINUTE, 100), 10, 59),
+        Standing(Counter("everything", Kind.REQUESTS_PER_MINUTE, 50), 20, 59),
+        Standing(Counter("everything", Kind.TOKENS_PER_DAY, 9000), 8000, 86_299),
+        Standing(Counter("everything", Kind.CONCURRENT_STREAMS, 1), 1, None),
     ]
     assert dict(rate_limits.headers(standings)) == {
         b"x-ratelimit-limit-requests": b"50",
@@ -245,7 +245,7 @@ def test_the_answer_tells_what_is_left_of_the_tightest_counter_of_a_family():
 
 
 def test_a_request_that_never_fits_is_told_not_to_come_again():
-    standing = Standing(Counter("everything", Kind.TOKENS_PER_MINUTE, 100), 0, 120, 61.0)
+    standing = Standing(Counter("everything", Kind.TOKENS_PER_MINUTE, 100), 0, 59)
     refused = rate_limits.refusal(Exceeded(standing, 150, (standing,)))
     assert (refused.kind, refused.retry_after_seconds) == ("tokens", None)
     assert (b"x-should-retry", b"false") in refused.headers

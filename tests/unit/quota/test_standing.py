@@ -3,7 +3,7 @@
 import pytest
 
 from deepseek_local.quota.limits import Counter, Kind
-from deepseek_local.quota.standing import Exceeded, Standing, amount, exceeded, stand, window_start
+from deepseek_local.quota.standing import Exceeded, Standing, amount, exceeded, stand
 
 NOON = 1_795_521_600
 """2026-11-24 12:00 UTC."""
@@ -15,7 +15,7 @@ def standing(kind: Kind, limit: int, used: int) -> Standing:
 
 def after(standings: list[Standing], tokens: int) -> list[Standing]:
     return [
-        Standing(each.counter, each.used + amount(each.counter.kind, tokens), each.ends, each.now) for each in standings
+        Standing(each.counter, each.used + amount(each.counter.kind, tokens), each.reset_seconds) for each in standings
     ]
 
 
@@ -26,22 +26,17 @@ def refused(standings: list[Standing], tokens: int) -> Exceeded:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "now", "starts"),
+    ("kind", "now", "seconds"),
     [
-        (60, NOON + 59.999, NOON),
-        (60, NOON + 60, NOON + 60),
-        (86_400, NOON, NOON - 43_200),
+        (Kind.REQUESTS_PER_MINUTE, NOON, 60),
+        (Kind.REQUESTS_PER_MINUTE, NOON + 59.999, 1),
+        (Kind.TOKENS_PER_MINUTE, NOON + 60.5, 60),
+        (Kind.TOKENS_PER_DAY, NOON, 43_200),
+        (Kind.CONCURRENT_STREAMS, NOON, None),
     ],
 )
-def test_windows_are_those_of_the_clock(seconds, now, starts):
-    assert window_start(seconds, now) == starts
-    kinds = [kind for kind in Kind if kind.window_seconds == seconds]
-    standings = stand([Counter("everything", kind, 1) for kind in kinds], [0] * len(kinds), now)
-    assert [each.ends for each in standings] == [starts + seconds] * len(kinds)
-
-
-def test_running_requests_have_no_window():
-    assert standing(Kind.CONCURRENT_STREAMS, 1, 1).ends is None
+def test_windows_are_those_of_the_clock(kind, now, seconds):
+    assert stand([Counter("everything", kind, 1)], [0], now)[0].reset_seconds == seconds
 
 
 def test_what_fits_exactly_fits():
@@ -65,7 +60,7 @@ def test_the_longest_wait_is_told():
         answer = refused(order, 1)
         assert answer.standing == day
         assert answer.standings == tuple(order)
-    assert (streams.reset_seconds, minute.reset_seconds) == (1, 45)
+    assert (refused([streams], 1).retry_after_seconds, refused([minute], 1).retry_after_seconds) == (1, 45)
 
 
 def test_a_limit_that_was_lowered_leaves_nothing():
