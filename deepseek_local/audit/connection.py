@@ -1,7 +1,6 @@
 """One client of the sequencer: bytes in, requests out, and at most one short answer per batch."""
 
 import socket
-from collections.abc import Iterator
 
 from deepseek_local.audit import wire
 from deepseek_local.audit.listener import Peer
@@ -42,18 +41,21 @@ class Connection:
         if not data:
             self.ended = True
             return []
-        *lines, self._partial = (self._partial + data).split(b"\n")
-        return list(self._requests(lines))
+        lines = (self._partial + data).split(b"\n")
+        self._partial = lines.pop()
+        return self._requests(lines)
 
-    def _requests(self, lines: list[bytes]) -> Iterator[Request]:
-        """Yield what is acceptable, up to the first line that is not."""
+    def _requests(self, lines: list[bytes]) -> list[Request]:
+        """Return what is acceptable, up to the first line that is not."""
+        requests: list[Request] = []
         try:
             for line in lines:
-                yield self._in_order(wire.parse_request(line))
+                requests.append(self._in_order(wire.parse_request(line)))  # noqa: PERF401 -- those before a bad line stay
             wire.check_length(self._partial)
         except AuditError as error:
             self.error = str(error)
             self.ended = True
+        return requests
 
     def _in_order(self, request: Request) -> Request:
         if request.cseq <= self._received:

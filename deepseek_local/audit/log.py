@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from deepseek_local.audit import clock, history, segments
 from deepseek_local.audit.clock import Moment
 from deepseek_local.audit.record import Envelope, Kind, encode
@@ -32,8 +34,7 @@ SEGMENT_BYTES = 256 * 1024 * 1024
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A request and the process it came from."""
 
     pid: int
@@ -96,11 +97,16 @@ class Log:
     def commit(self, entries: Sequence[Entry]) -> None:
         """Return when all entries are on disk. After an `AuditError` the log is done for: do not call it again."""
         moment = self._now()
-        entries = [*self._clock_step(moment), *entries]
+        if step := self._clock_step(moment):
+            entries = [*step, *entries]
         if self._segment.size >= self._segment_bytes or moment.day != self._day:
             self._rotate(entries, moment)
         else:
             self._write(entries, moment)
+
+    def digest(self) -> None:
+        """Do what a commit leaves for later; call it when its acknowledgements are out."""
+        self._segment.digest()
 
     def stop(self, reason: str) -> None:
         """Write the last record of this start. Raises `AuditError`."""

@@ -103,6 +103,7 @@ OWN_KINDS = frozenset((Kind.START, Kind.STOP, Kind.CLIENT_HELLO, Kind.CLOCK_STEP
 """Kinds that only the sequencer writes."""
 CLIENT_KINDS = frozenset(Kind) - OWN_KINDS
 """Kinds that a client may send."""
+_BY_NAME: Mapping[str, Kind] = {str(kind): kind for kind in CLIENT_KINDS}
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     Kind.DECISION: ("req", "dec"),
     Kind.OUTCOME: ("req",),
@@ -140,16 +141,17 @@ _decoder = msgspec.json.Decoder(dict[str, object])
 
 def check(kind: str, fields: Mapping[str, object]) -> Kind:
     """Return the kind of what a client may send. Raises `AuditError` for the rest."""
-    if kind not in CLIENT_KINDS:
+    found = _BY_NAME.get(kind)  # a look into a dict; `Kind(kind)` is a call of Python
+    if found is None:
         kinds = ", ".join(sorted(CLIENT_KINDS))
         raise AuditError(f"audit records of kind {kind!r:.64} are not for clients to send; use one of {kinds}")
     if not ENVELOPE_KEYS.isdisjoint(fields):
         names = ", ".join(sorted(ENVELOPE_KEYS.intersection(fields)))
         raise AuditError(f"the audit fields {names} are set by the sequencer; leave them out")
-    for name in REQUIRED.get(kind, ()):
+    for name in REQUIRED.get(found, ()):
         if not fields.get(name):
             raise AuditError(f"an audit record of kind {kind} needs the field {name}; add it")
-    return Kind(kind)
+    return found
 
 
 def encode(envelope: Envelope, fields: Mapping[str, object]) -> bytes:

@@ -68,6 +68,7 @@ class Segment:
         self._records = 0
         self._descriptor = descriptor
         self._digest = hashlib.sha256()
+        self._undigested: list[bytes] = []
 
     @classmethod
     def create(cls, place: Path, first: int) -> Self:
@@ -84,6 +85,7 @@ class Segment:
     @property
     def extent(self) -> Extent:
         """What has been appended so far."""
+        self.digest()
         digest = f"sha256:{self._digest.hexdigest()}"
         first, last = (self._first, self._first + self._records - 1) if self._records else (None, None)
         return Extent(self.path.name, self.size, digest, self._records, first, last)
@@ -98,9 +100,15 @@ class Segment:
             os.fdatasync(self._descriptor)
         except OSError as error:
             raise failure("write", self.path, error) from error
-        self._digest.update(data)
+        self._undigested.append(data)
         self.size += len(data)
         self._records += len(lines)
+
+    def digest(self) -> None:
+        """Digest what was appended, which nobody waits for: `extent` does it too."""
+        for data in self._undigested:
+            self._digest.update(data)
+        self._undigested.clear()
 
     def close(self) -> None:
         """Give the file back."""

@@ -12,7 +12,7 @@ refuse the requests that depend on it; whoever supervises the process starts it 
 
 import logging
 import os
-import selectors
+import select
 import signal
 import socket
 from collections.abc import Callable, Collection, Iterator
@@ -55,7 +55,9 @@ class Sequencer:
         self._listener = listener
         self._stop = stop
         self._allowed_uids = allowed_uids
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.epoll()
+        self._actions: dict[int, Callable[[], None]] = {}
+        """What to do when a descriptor is readable."""
         self._clients: set[Connection] = set()
         self._batch: list[Entry] = []
         self._spoke: list[Connection] = []
@@ -70,8 +72,8 @@ class Sequencer:
         self._log.stop(self._stopped_by)
 
     def _round(self) -> None:
-        for key, _ in self._selector.select():
-            key.data()
+        for descriptor, _ in self._poll.poll():
+            self._actions[descriptor]()
         if self._batch:
             self._log.commit(self._batch)
             self._batch = []
@@ -80,9 +82,11 @@ class Sequencer:
             if client.ended:
                 self._drop(client)
         self._spoke.clear()
+        self._log.digest()
 
     def _watch(self, stream: socket.socket, action: Callable[[], None]) -> None:
-        self._selector.register(stream, selectors.EVENT_READ, action)
+        self._poll.register(stream, select.EPOLLIN)
+        self._actions[stream.fileno()] = action
 
     def _read(self, client: Connection) -> None:
         new = client.is_new
@@ -90,7 +94,8 @@ class Sequencer:
         if requests and new:
             hello = Request(0, Kind.CLIENT_HELLO, {"uid": client.peer.uid, "gid": client.peer.gid})
             self._batch.append(Entry(client.peer.pid, hello))
-        self._batch.extend(Entry(client.peer.pid, request) for request in requests)
+        pid = client.peer.pid
+        self._batch += [Entry(pid, request) for request in requests]
         if requests or client.ended:
             self._spoke.append(client)
 
@@ -124,7 +129,8 @@ class Sequencer:
     def _drop(self, client: Connection) -> None:
         if client.error is not None:
             _logger.warning("cut off process %d: %s", client.peer.pid, client.error)
-        self._selector.unregister(client.stream)
+        self._poll.unregister(client.stream)
+        del self._actions[client.stream.fileno()]
         self._clients.discard(client)
         client.stream.close()
 
