@@ -68,7 +68,8 @@ async def use(settings: LedgerSettings, principal: str, seconds: float) -> Taken
         charged = time.perf_counter()
         if not isinstance(answer, Allowed):
             raise SystemExit("a limit was reached, which none of a benchmark should: shorten --seconds")
-        await book.settle(answer.receipt, 400)
+        if not book.settle_now(answer.receipt, 400):
+            await book.settle(answer.receipt, 400)
         charges.append(charged - begin)
         settlements.append(time.perf_counter() - charged)
         number += 1

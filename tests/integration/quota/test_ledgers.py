@@ -63,6 +63,28 @@ def test_a_settlement_gives_back_what_was_not_used(book):
     book.play(story)
 
 
+def test_a_settlement_is_done_at_once_or_not_at_all(book):
+    async def story(ledger):
+        answer = await allowed(ledger, 1000, "a")
+        before = await used(ledger)
+        if not ledger.settle_now(answer.receipt, 30):
+            assert await used(ledger) == before
+            await ledger.settle(answer.receipt, 30)
+        assert await used(ledger) == {Kind.REQUESTS_PER_MINUTE: 1, Kind.TOKENS_PER_MINUTE: 30, Kind.TOKENS_PER_DAY: 30}
+
+    book.play(story)
+
+
+def test_a_settlement_where_nothing_is_owed_changes_nothing(book):
+    async def story(ledger):
+        answer = await allowed(ledger, 1000, "a", [MINUTE])
+        ledger.settle_now(answer.receipt, 0)
+        await ledger.settle(answer.receipt, 0)
+        assert await used(ledger) == {Kind.REQUESTS_PER_MINUTE: 1}
+
+    book.play(story)
+
+
 def test_a_settlement_adds_what_was_used_beyond_the_reservation(book):
     async def story(ledger):
         answer = await allowed(ledger, 900, "a")

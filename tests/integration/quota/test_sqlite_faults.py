@@ -109,6 +109,41 @@ def test_a_lock_that_is_kept_refuses_in_the_end(file):
     play(file, story, timeout_seconds=0.05)
 
 
+def test_a_settlement_waits_for_a_lock_and_counts_exactly(file):
+    tokens = Counter("everything", Kind.TOKENS_PER_DAY, 1000)
+
+    async def story(ledger):
+        answer = await ledger.charge([tokens], 700, "a")
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert not ledger.settle_now(answer.receipt, 300)
+            waiting = asyncio.create_task(ledger.settle(answer.receipt, 300))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            other.execute("UPDATE counters SET used = used + 40")
+            other.execute("COMMIT")
+        await waiting
+        assert [entry.used for entry in await ledger.show()] == [340]
+
+    play(file, story)
+
+
+def test_a_charge_that_fails_half_way_counts_nothing_and_leaves_no_lock(file):
+    every = [*ONE, Counter("everything", Kind.TOKENS_PER_DAY, 2**80), Counter("everything", Kind.CONCURRENT_STREAMS, 1)]
+
+    async def story(ledger):
+        with pytest.raises(OverflowError):
+            await ledger.charge(every, 2**70, "a")
+        with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("ROLLBACK")
+        assert await ledger.show() == ()
+        assert isinstance(await ledger.charge(every, 1, "b"), Allowed)
+
+    play(file, story)
+
+
 def test_a_file_that_was_replaced_is_found_at_the_next_renewal(file):
     async def story(ledger):
         await ledger.charge(ONE, 0, "a")
