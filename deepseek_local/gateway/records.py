@@ -5,11 +5,10 @@ The body appears as HMAC-SHA256 under the deployment's digest key: whoever holds
 the digests tell nothing.
 """
 
-import hmac
-
 from deepseek_local.access import Principal, Verdict
 from deepseek_local.gateway.refusal import Refusal
 from deepseek_local.gateway.requests import Request
+from deepseek_local.keyed_hash import hmac_sha256
 
 KEY_NAME = "k1"
 """Names the digest key in records, so that a later key can be told from this one."""
@@ -51,4 +50,4 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
 
 
 def _digest(key: bytes, body: bytes) -> str:
-    return f"{KEY_NAME}:{hmac.digest(key, body, 'sha256').hex()}"
+    return f"{KEY_NAME}:{hmac_sha256(key, body)}"

@@ -6,9 +6,10 @@ secrets, and 256 random bits cannot be guessed. The key (a pepper) makes hashes 
 """
 
 import base64
-import hmac
 import secrets
 from collections.abc import Callable
+
+from deepseek_local.keyed_hash import hmac_sha256
 
 
 def mint(random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> tuple[str, str]:
@@ -25,4 +26,4 @@ def kid_of(text: str) -> str:
 
 def keyed_hash(key: bytes, token: str) -> str:
     """Return what is stored of a token: HMAC-SHA256 under the deployment's key (RFC 2104), with the name of the algorithm."""
-    return "hmac-sha256:" + hmac.digest(key, token.encode("utf-8"), "sha256").hex()
+    return "hmac-sha256:" + hmac_sha256(key, token.encode("utf-8"))
