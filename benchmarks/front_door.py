@@ -31,7 +31,7 @@ from comparison import BARE, Round, summary, table
 from load import CASES, Case, Target, measure
 
 ENGINES = ("stub", "vllm")
-VLLM_WAVES_SECONDS = 10
+VLLM_WAVES_SECONDS = 8
 """64 streams of vLLM's server go in step and take 2 s together; this is several times that."""
 
 

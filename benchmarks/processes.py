@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-START_SECONDS = 120
+START_SECONDS = 240
 
 
 @contextmanager
