@@ -14,11 +14,12 @@ import contextlib
 import itertools
 import os
 import socket as sockets
+import time
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, Protocol, cast
 
 from deepseek_local.audit import wire
 from deepseek_local.errors import AuditError
@@ -27,14 +28,29 @@ _count = itertools.count(1)
 """`cseq` counts the records of a process, over all its connections."""
 
 
+class Watcher(Protocol):
+    """Whoever wants to hear how records fare, whether or not somebody still waits for them; it is called from the event loop."""
+
+    def written(self, seconds: float) -> None:
+        """Take note that a record is on disk, so long after it was sent."""
+
+    def failed(self, error: AuditError) -> None:
+        """Take note that records may not have got there; of several that fail together it need not hear one by one."""
+
+
 class AuditClient:
     """Records of one asyncio process, over one connection at a time."""
 
     def __init__(self, socket: Path, timeout_seconds: float) -> None:
         self._path = socket
         self._timeout_seconds = timeout_seconds
+        self._watcher: Watcher | None = None
         self._link: _Link | None = None
         self._opening: asyncio.Task[_Link] | None = None
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell this watcher how records fare, from the next connection on."""
+        self._watcher = watcher
 
     def append(self, kind: str, fields: Mapping[str, object]) -> "asyncio.Future[None]":
         """
@@ -45,12 +61,20 @@ class AuditClient:
         encoded = wire.body(kind, fields)
         link = self._link
         if link is None or link.is_lost:
-            return asyncio.ensure_future(self._append_anew(encoded))
+            task = asyncio.ensure_future(self._append_anew(encoded))
+            task.add_done_callback(_retrieve)
+            return task
         return link.send(encoded)
 
     async def _append_anew(self, encoded: bytes) -> None:
-        link = await self._connect()
-        await link.send(encoded)
+        try:
+            link = await self._connect()
+            record = link.send(encoded)
+        except AuditError as error:
+            if self._watcher is not None:
+                self._watcher.failed(error)
+            raise
+        await record
 
     def close(self) -> None:
         """Give up the connection; whoever still waits on it gets an `AuditError`."""
@@ -66,7 +90,7 @@ class AuditClient:
 
     async def _open(self) -> "_Link":
         loop = asyncio.get_running_loop()
-        factory = partial(_Link, self._path, self._timeout_seconds, loop)
+        factory = partial(_Link, self._path, self._timeout_seconds, loop, self._watcher)
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 _, link = await loop.create_unix_connection(factory, os.fspath(self._path))
@@ -77,21 +101,23 @@ class AuditClient:
 
     def _opened(self, attempt: "asyncio.Task[_Link]") -> None:
         self._opening = None
-        if not attempt.cancelled():
-            attempt.exception()  # whoever waits for it gets it; asyncio must not complain when nobody does any more
+        _retrieve(attempt)
 
 
 class _Link(asyncio.Protocol):
     """One connection and the records that wait for their acknowledgement on it."""
 
-    def __init__(self, path: Path, timeout_seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, path: Path, timeout_seconds: float, loop: asyncio.AbstractEventLoop, watcher: Watcher | None
+    ) -> None:
         self.is_lost = False
         self._path = path
         self._timeout_seconds = timeout_seconds
         self._loop = loop
+        self._watcher = watcher
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[int, float, asyncio.Future[None]]] = deque()
-        """The `cseq`, the deadline and the caller of each record, oldest first."""
+        """The `cseq`, the time of sending and the caller of each record, oldest first."""
         self._unsent: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._partial = b""
@@ -101,7 +127,7 @@ class _Link(asyncio.Protocol):
         if self.is_lost:
             raise AuditError(_ended(self._path))
         cseq, future = next(_count), self._loop.create_future()
-        self._waiting.append((cseq, self._loop.time() + self._timeout_seconds, future))
+        self._waiting.append((cseq, time.monotonic(), future))
         if not self._unsent:  # what is appended in the same turn of the event loop leaves in one system call
             self._loop.call_soon(self._flush)
         self._unsent.append(wire.request(cseq, encoded))
@@ -116,10 +142,13 @@ class _Link(asyncio.Protocol):
             self._timer.cancel()
         if self._transport is not None:
             self._transport.abort()
-        for _, _, future in self._waiting:
-            if not future.done():
-                future.set_exception(AuditError(reason))
+        failed = [future for _, _, future in self._waiting if not future.done()]
         self._waiting.clear()
+        for future in failed:
+            future.set_exception(AuditError(reason))
+            _retrieve(future)
+        if failed and self._watcher is not None:
+            self._watcher.failed(AuditError(reason))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio calls this)."""
@@ -131,7 +160,8 @@ class _Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take acknowledgements (asyncio calls this)."""
-        *lines, self._partial = (self._partial + data).split(b"\n")
+        lines = (self._partial + data).split(b"\n")
+        self._partial = lines.pop()
         try:
             for line in lines:
                 self._take(wire.parse_answer(line))
@@ -141,10 +171,13 @@ class _Link(asyncio.Protocol):
 
     def _take(self, answer: wire.Answer) -> None:
         _check_accepted(answer, self._path)
-        while self._waiting and self._waiting[0][0] <= answer.ack:
-            _, _, future = self._waiting.popleft()
+        now, waiting, watcher = time.monotonic(), self._waiting, self._watcher
+        while waiting and waiting[0][0] <= answer.ack:
+            _, sent, future = waiting.popleft()
             if not future.done():
                 future.set_result(None)
+                if watcher is not None:
+                    watcher.written(now - sent)
 
     def _flush(self) -> None:
         lines, self._unsent = self._unsent, []
@@ -156,11 +189,11 @@ class _Link(asyncio.Protocol):
         self._timer = None
         if not self._waiting:
             return
-        deadline = self._waiting[0][1]
-        if deadline <= self._loop.time():
+        left_seconds = self._waiting[0][1] + self._timeout_seconds - time.monotonic()
+        if left_seconds <= 0:
             self.give_up(_overdue(self._path, self._timeout_seconds))
         else:
-            self._timer = self._loop.call_at(deadline, self._check_deadline)
+            self._timer = self._loop.call_later(left_seconds, self._check_deadline)
 
 
 def append_once(socket: Path, kind: str, fields: Mapping[str, object], timeout_seconds: float = 2.0) -> None:
@@ -181,6 +214,12 @@ def append_once(socket: Path, kind: str, fields: Mapping[str, object], timeout_s
     if not line:
         raise AuditError(_ended(socket))
     _check_accepted(wire.parse_answer(line), socket)
+
+
+def _retrieve(ended: "asyncio.Future[Any]") -> None:
+    """Ask for a failure: whoever waits for it gets it, and asyncio must not complain when nobody does any more."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def _check_accepted(answer: wire.Answer, path: Path) -> None:

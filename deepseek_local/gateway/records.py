@@ -5,7 +5,7 @@ The body appears as HMAC-SHA256 under the deployment's digest key: whoever holds
 the digests tell nothing.
 """
 
-from deepseek_local.access import Principal, Verdict
+from deepseek_local.access import Attribute, Verdict
 from deepseek_local.gateway.refusal import Refusal
 from deepseek_local.gateway.requests import Request
 from deepseek_local.keyed_hash import hmac_sha256
@@ -16,37 +16,44 @@ KEY_NAME = "k1"
 
 def decision(request: Request, digest_key: bytes, refusal: Refusal | None = None) -> dict[str, object]:
     """Return the fields of the `decision` record: allowed, or refused and why."""
-    access = request.access
+    access, principal, body, verdict = request.access, request.principal, request.body, request.verdict
     fields: dict[str, object] = {
         "req": request.id,
         "ip": request.peer,
-        "route": f"{request.method} {access.route if access else request.path}",
+        "route": f"{request.method} {request.path if access is None else access.route}",
         "dec": "allow" if refusal is None else "deny",
     }
     if access is not None:
         fields["act"], fields["obj"] = access.action, access.resource
-    if request.principal is not None:
-        fields["sub"] = _subject(request.principal)
-    if request.body is not None:
-        fields["prompt"] = {"hmac": _digest(digest_key, request.body), "bytes": len(request.body)}
-    attributes = request.claims if request.document is None else request.claims | request.document.attributes()
-    if attributes:
+    if principal is not None:
+        fields["sub"] = {"id": principal.name, "src": principal.source, "kid": principal.key_id}
+    if body is not None:
+        fields["prompt"] = {"hmac": _digest(digest_key, body), "bytes": len(body)}
+    if attributes := _attributes(request):
         fields["attr"] = attributes
-    if request.verdict is not None:
-        fields |= _verdict(request.verdict)
+    if verdict is not None:
+        fields["rule"], fields["pol"] = verdict.rule, verdict.policy
+        _add_rarities(fields, verdict)
     if refusal is not None:
         fields["reason"], fields["status"] = refusal.reason, int(refusal.status)
     return fields
 
 
-def _subject(principal: Principal) -> dict[str, object]:
-    return {"id": principal.name, "src": principal.source, "kid": principal.key_id}
+def _attributes(request: Request) -> dict[str, Attribute]:
+    if request.document is None:
+        return request.claims
+    known = request.document.attributes()
+    return request.claims | known if request.claims else known
 
 
-def _verdict(verdict: Verdict) -> dict[str, object]:
-    known = {"tenant": verdict.tenant, "grant": verdict.grant, "shadow": verdict.shadow}
-    given = {name: value for name, value in known.items() if value is not None}
-    return {"rule": verdict.rule, "pol": verdict.policy, **given}
+def _add_rarities(fields: dict[str, object], verdict: Verdict) -> None:
+    """Add what most verdicts do not have."""
+    if verdict.tenant is not None:
+        fields["tenant"] = verdict.tenant
+    if verdict.grant is not None:
+        fields["grant"] = verdict.grant
+    if verdict.shadow is not None:
+        fields["shadow"] = verdict.shadow
 
 
 def _digest(key: bytes, body: bytes) -> str:

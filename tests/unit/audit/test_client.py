@@ -1,6 +1,7 @@
 """The client against a server that follows a script: what it does with every kind of answer."""
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -198,6 +199,78 @@ def test_a_record_that_cannot_be_sent_harms_nobody_else(run):
         await append(client)
 
     run(answer(b'{"ack":%d}\n'), scenario)
+
+
+class Watcher:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.errors: list[str] = []
+
+    def written(self, seconds):
+        self.seconds.append(seconds)
+
+    def failed(self, error):
+        self.errors.append(str(error))
+
+
+def test_a_watcher_hears_of_every_record_that_is_on_disk_and_that_somebody_wanted(run):
+    sent = asyncio.Event()
+
+    async def script(reader, writer):
+        cseqs = [await read_cseq(reader) for _ in range(4)]
+        sent.set()
+        await asyncio.sleep(0)
+        writer.write(b'{"ack":%d}\n{"ack":%d}\n' % (cseqs[1], cseqs[3]))
+
+    async def scenario(client):
+        watcher = Watcher()
+        client.watch(watcher)
+        waiting = [asyncio.create_task(append(client)) for _ in range(4)]
+        await sent.wait()
+        waiting[2].cancel()
+        await asyncio.wait(waiting)
+        assert (len(watcher.seconds), watcher.errors) == (3, [])
+        assert all(0 <= each < 20 for each in watcher.seconds)
+
+    run(script, scenario)
+
+
+def test_a_watcher_hears_of_failures_on_a_connection_and_without_one(run, tmp_path):
+    async def scenario(client):
+        watcher, alone = Watcher(), AuditClient(tmp_path / "nobody.sock", 1.0)
+        for each in (client, alone):
+            each.watch(watcher)
+            with pytest.raises(AuditError):
+                await append(each)
+        connected, unconnected = watcher.errors
+        assert "something else than its protocol" in connected
+        assert "cannot be reached" in unconnected
+        assert watcher.seconds == []
+
+    run(answer(b"HTTP/1.1 400 Bad Request\r\n"), scenario)
+
+
+def test_nobody_needs_to_ask_for_a_failure(run, tmp_path):
+    """asyncio would report an exception that nobody retrieves when the future is collected."""
+    complaints = []
+
+    async def script(reader, writer):
+        writer.write(b'{"ack":%d}\n' % await read_cseq(reader))
+        await read_cseq(reader)
+        writer.write(b"nonsense\n")
+
+    async def scenario(client):
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        await append(client)
+        for each in (client, AuditClient(tmp_path / "nobody.sock", 1.0)):
+            await asyncio.wait([asyncio.ensure_future(each.append("admin", RECORD))])
+        gc.collect()
+        await asyncio.sleep(0)
+
+    run(script, scenario)
+    assert complaints == []
 
 
 def test_the_client_is_light_enough_for_an_api_process():
