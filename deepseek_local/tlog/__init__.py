@@ -1,0 +1,1 @@
+"""Transparency log: the arithmetic and the formats of a log that can be proved to an outsider."""
