@@ -61,9 +61,10 @@ class AuditClient:
         encoded = wire.body(kind, fields)
         link = self._link
         if link is None or link.is_lost:
-            task = asyncio.ensure_future(self._append_anew(encoded))
-            task.add_done_callback(_retrieve)
-            return task
+            # Shielded, so that cancelling it does not take the record back here either.
+            future = asyncio.shield(self._append_anew(encoded))
+            future.add_done_callback(_retrieve)
+            return future
         return link.send(encoded)
 
     async def _append_anew(self, encoded: bytes) -> None:

@@ -21,8 +21,8 @@ class Outcome:
     """
     Counts of one answer and their record.
 
-    The record is shielded from whoever waits for it, because the engine cancels whoever is sending when the client leaves: then nobody
-    waits for the record any more, but it is neither lost nor written twice.
+    The engine cancels whoever is sending when the client leaves: then nobody waits for the record any more, but it is neither lost nor
+    written twice.
     """
 
     __slots__ = (
@@ -84,7 +84,9 @@ class Outcome:
             self._writing = self._journal.append("outcome", self._fields(aborted=aborted))
             # The quotas are settled while the record is on its way, so that the next request of a client finds its place free.
             self._settlement = self._ended(self)
-        await asyncio.shield(self._writing)
+        # Cancelled with an earlier wait for it; the record is under way nevertheless.
+        if not self._writing.cancelled():
+            await self._writing
         if self._settlement is not None and not self._settlement.done():
             await asyncio.wait((self._settlement,), timeout=SETTLEMENT_SECONDS)
 

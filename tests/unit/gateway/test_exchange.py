@@ -20,14 +20,17 @@ class Journal:
         self.records: list[dict[str, Any]] = []
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
+        self.written = asyncio.Event()
 
     def append(self, kind: str, fields: dict[str, Any]) -> "asyncio.Future[None]":
-        return asyncio.ensure_future(self._append(kind, fields))
+        # As the real one: cancelling the future does not take the record back.
+        return asyncio.shield(self._append(kind, fields))
 
     async def _append(self, kind: str, fields: dict[str, Any]) -> None:
         self.asked.set()
         await self.go_on.wait()
         self.records.append({"kind": kind, **fields})
+        self.written.set()
 
 
 async def left() -> dict[str, str]:
@@ -71,6 +74,7 @@ def test_cancelling_who_waits_neither_loses_nor_doubles_the_record():
         journal.go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await answering
+        await asyncio.wait_for(journal.written.wait(), 10)
         assert [record["kind"] for record in journal.records] == ["outcome"]
 
     asyncio.run(scenario())
