@@ -31,9 +31,9 @@ class Conversation:
         try:
             await app(scope, self.receive, self.send)
         except (Exception, asyncio.CancelledError):
-            await self._outcome.settle(aborted=True)
+            await self._outcome.end(aborted=True)
             raise
-        await self._outcome.settle(aborted=self._is_over)
+        await self._outcome.end(aborted=self._is_over)
 
     async def receive(self) -> Message:
         """Return the client's next message; this is what the engine calls."""

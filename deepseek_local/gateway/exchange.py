@@ -85,7 +85,8 @@ class Exchange:
         try:
             await app(scope, self._replay, self._send)
             # Changes nothing after a complete answer; otherwise the engine stopped because the client left.
-            await self._settle(aborted=True)
+            self._count()
+            await self._outcome.end(aborted=True)
         except AuditError as error:
             if self._started:
                 # The server logs what is raised; how it came about, the journal has logged once.
@@ -95,7 +96,8 @@ class Exchange:
             await self._fail(scope)
             raise
         except asyncio.CancelledError:
-            await self._settle(aborted=True)
+            self._count()
+            await self._outcome.end(aborted=True)
             raise
 
     def _send(self, message: Message) -> Awaitable[None]:

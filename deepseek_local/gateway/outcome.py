@@ -78,17 +78,24 @@ class Outcome:
         self.last = last
 
     async def settle(self, *, aborted: bool) -> None:
-        """Write the record, the first time, and return when it is on disk. Raises `AuditError`."""
+        """
+        Write the record, the first time, and return when it is on disk.
+
+        Raises `AuditError`, and `CancelledError` where an earlier wait for it was cancelled: then no last bytes may leave.
+        """
         if self._writing is None:
             self.aborted = aborted
             self._writing = self._journal.append("outcome", self._fields(aborted=aborted))
             # The quotas are settled while the record is on its way, so that the next request of a client finds its place free.
             self._settlement = self._ended(self)
-        # Cancelled with an earlier wait for it; the record is under way nevertheless.
-        if not self._writing.cancelled():
-            await self._writing
+        await self._writing
         if self._settlement is not None and not self._settlement.done():
             await asyncio.wait((self._settlement,), timeout=SETTLEMENT_SECONDS)
+
+    async def end(self, *, aborted: bool) -> None:
+        """Settle when the engine has stopped, unless it was cancelled while it waited for the record. Raises `AuditError`."""
+        if self._writing is None or not self._writing.cancelled():
+            await self.settle(aborted=aborted)
 
     def _fields(self, *, aborted: bool) -> dict[str, object]:
         fields: dict[str, object] = {

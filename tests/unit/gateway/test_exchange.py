@@ -80,6 +80,32 @@ def test_cancelling_who_waits_neither_loses_nor_doubles_the_record():
     asyncio.run(scenario())
 
 
+def test_an_engine_that_was_cancelled_while_it_waited_gets_no_last_bytes_through():
+    async def scenario() -> None:
+        journal, got = Journal(), []
+
+        async def obstinate(_scope: Any, _receive: Any, send: Any) -> None:
+            await send(START)
+            with pytest.raises(asyncio.CancelledError):
+                await send(LAST)
+            with pytest.raises(asyncio.CancelledError):
+                await send(LAST)
+
+        async def keep(message: Any) -> None:
+            got.append(message)
+
+        exchange = Exchange("id", Outcome("id", journal), Replay(b"{}", left), keep)
+        answering = asyncio.create_task(exchange.run(obstinate, {"type": "http"}))
+        await journal.asked.wait()
+        answering.cancel()
+        await answering
+        assert got == []
+        journal.go_on.set()
+        await asyncio.wait_for(journal.written.wait(), 10)
+
+    asyncio.run(scenario())
+
+
 WORD = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
 DONE = b"data: [DONE]\n\n"
