@@ -190,6 +190,24 @@ def test_two_hashes_do_not_pass_for_others_cut_elsewhere():
     assert not verify_inclusion(left + right[:1], 0, 2, [right[1:]], root)
 
 
+def test_the_hashes_of_a_consistency_proof_are_not_cut_elsewhere_either():
+    records = records_of(3)
+    old_root, third = rfc.root(records[:2]), leaf(records[2])
+    root = node(old_root, third)
+    assert verify_consistency(2, 3, old_root, root, [third])
+    assert not verify_consistency(2, 3, old_root + third[:1], root, [third[1:]])
+
+
+def test_a_proof_that_climbs_above_the_root_is_refused():
+    only, sibling = leaf(b"only"), leaf(b"sibling")
+    assert not verify_inclusion(only, 0, 1, [sibling], node(sibling, only))
+    old_root, new_root = rfc.root(records_of(3)), rfc.root(records_of(4))
+    proof = rfc.proof(3, records_of(4))
+    assert verify_consistency(3, 4, old_root, new_root, proof)
+    above = [*proof, sibling]
+    assert not verify_consistency(3, 4, node(sibling, old_root), node(sibling, new_root), above)
+
+
 def test_a_node_is_not_a_record():
     left, right = leaf(b"left"), leaf(b"right")
     assert leaf(left + right) != node(left, right) == hashlib.sha256(b"\x01" + left + right).digest()
