@@ -81,18 +81,9 @@ class Frontier:
         return type(self)(self.size, self._peaks)
 
 
-def range_root(start: int, end: int, hash_at: HashAt) -> bytes:
-    """
-    Return the root over the leaves from `start` to before `end`; with `start` 0 that of the tree of `end` leaves.
-
-    `start` is a multiple of the largest power of two that is not above `end - start`, as in every split of RFC 6962.
-    """
-    peaks = []
-    while start < end:
-        level = (end - start).bit_length() - 1
-        peaks.append(hash_at(level, start >> level))
-        start += 1 << level
-    return _fold(peaks)
+def root_at(size: int, hash_at: HashAt) -> bytes:
+    """Return the root of the tree of `size` leaves, from its complete subtrees."""
+    return _root(0, size, hash_at)
 
 
 def inclusion_proof(size: int, index: int, hash_at: HashAt) -> list[bytes]:
@@ -104,10 +95,10 @@ def inclusion_proof(size: int, index: int, hash_at: HashAt) -> list[bytes]:
     while end - start > 1:
         split = _split(start, end)
         if index < split:
-            proof.append(range_root(split, end, hash_at))
+            proof.append(_root(split, end, hash_at))
             end = split
         else:
-            proof.append(range_root(start, split, hash_at))
+            proof.append(_root(start, split, hash_at))
             start = split
     return proof[::-1]
 
@@ -127,13 +118,13 @@ def consistency_proof(old: int, new: int, hash_at: HashAt) -> list[bytes]:
     while end != old:
         split = _split(start, end)
         if old <= split:
-            proof.append(range_root(split, end, hash_at))
+            proof.append(_root(split, end, hash_at))
             end = split
         else:
-            proof.append(range_root(start, split, hash_at))
+            proof.append(_root(start, split, hash_at))
             start = split
     if start:  # else the last subtree is the old tree itself, whose root the verifier has
-        proof.append(range_root(start, end, hash_at))
+        proof.append(_root(start, end, hash_at))
     return proof[::-1]
 
 
@@ -186,6 +177,16 @@ def _climb(index: int, last: int, proof: Sequence[bytes]) -> tuple[bytes, bytes]
             new = node(new, sibling)
         index, last = index >> 1, last >> 1
     return (old, new) if last == 0 else None
+
+
+def _root(start: int, end: int, hash_at: HashAt) -> bytes:
+    """Return the root over the leaves from `start`, where a split has put it, to before `end`."""
+    peaks = []
+    while start < end:
+        level = (end - start).bit_length() - 1
+        peaks.append(hash_at(level, start >> level))
+        start += 1 << level
+    return _fold(peaks)
 
 
 def _skip(index: int, last: int) -> tuple[int, int]:

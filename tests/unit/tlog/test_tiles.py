@@ -18,7 +18,7 @@ from deepseek_local.tlog.tiles import (
     tile_path,
     tiles_of,
 )
-from deepseek_local.tlog.tree import Frontier, consistency_proof, inclusion_proof, leaf, range_root
+from deepseek_local.tlog.tree import Frontier, consistency_proof, inclusion_proof, leaf, root_at
 
 SIZE = 70_000
 """The example of the specification."""
@@ -110,7 +110,7 @@ def test_tiles_give_the_root_of_the_log(reader, leaves):
     frontier = Frontier()
     for leaf_hash in leaves:
         frontier.append(leaf_hash)
-    assert range_root(0, SIZE, reader.hash_at) == frontier.root()
+    assert root_at(SIZE, reader.hash_at) == frontier.root()
 
 
 @settings(max_examples=30)

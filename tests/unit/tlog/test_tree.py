@@ -14,7 +14,7 @@ from deepseek_local.tlog.tree import (
     inclusion_proof,
     leaf,
     node,
-    range_root,
+    root_at,
     verify_consistency,
     verify_inclusion,
 )
@@ -83,7 +83,7 @@ def hashes(texts):
 @pytest.mark.parametrize(("size", "root"), [*enumerate(ROOTS)])
 def test_the_roots_are_those_of_certificate_transparency(size, root):
     assert grown(LEAVES[:size]).root().hex() == root
-    assert range_root(0, size, Subtrees(LEAVES).hash_at).hex() == root
+    assert root_at(size, Subtrees(LEAVES).hash_at).hex() == root
 
 
 @pytest.mark.parametrize(("size", "index"), INCLUSION)
