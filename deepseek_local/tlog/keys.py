@@ -80,19 +80,20 @@ class Verifier:
     def parse(cls, line: str) -> Self:
         """Read a verifier key, `name+id+key`. Raises `AuditError`."""
         match = _VERIFIER_KEY.fullmatch(line)
-        if match is None:
+        if match is None:  # it may be a secret that was put here by mistake, so it is not shown
             raise AuditError(
-                f"{line!r} is not a verifier key; it is written name+id+key, the id with eight hexadecimal digits"
+                f"a line of {len(line)} characters is not a verifier key; "
+                "it is written name+id+key, the id with eight hexadecimal digits"
             )
         kind, *public_key = strict_base64.decode(match["key"])
         if kind not in _VERIFIABLE:
             raise AuditError(
-                f"the verifier key {line!r} has the type {kind:#04x}; use an Ed25519 key, of type 0x01 or 0x04"
+                f"the verifier key of {match['name']!r} has the type {kind:#04x}; use an Ed25519 key, of type 0x01 or 0x04"
             )
         verifier = cls(match["name"], bytes(public_key), KeyType(kind))
         if verifier.key_id.hex() != match["id"]:
             raise AuditError(
-                f"the verifier key {line!r} should have the id {verifier.key_id.hex()}; get the original again"
+                f"the verifier key of {match['name']!r} should have the id {verifier.key_id.hex()}; get the original again"
             )
         return verifier
 

@@ -90,6 +90,12 @@ def test_a_line_that_is_no_verifier_key_is_refused(line, message):
         Verifier.parse(line)
 
 
+def test_a_secret_in_the_place_of_a_verifier_key_is_not_shown():
+    with pytest.raises(AuditError) as caught:
+        Verifier.parse("PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz")
+    assert "AYEKFALV" not in str(caught.value)
+
+
 def test_a_key_of_a_type_that_cannot_be_verified_is_refused():
     with pytest.raises(AuditError, match="has type 0xff and 32 bytes"):
         Verifier("log", bytes(32), KeyType.UNREGISTERED)
