@@ -50,8 +50,8 @@ class Signature:
     @classmethod
     def parse(cls, line: str) -> Self:
         """Read a line without its newline. Raises `AuditError`."""
-        name, space, encoded = line.removeprefix(_DASH).partition(" ")
-        if not line.startswith(_DASH) or not space:
+        name, _, encoded = line.removeprefix(_DASH).partition(" ")
+        if not line.startswith(_DASH):
             raise AuditError(
                 f"{line[:100]!r} is not a signature line; it is written with a long dash, a name and base64"
             )
@@ -106,7 +106,7 @@ def parse(data: bytes) -> Note:
         raise AuditError(
             "a signed note needs an empty line before its signatures and a newline after them; get the original again"
         )
-    if len(lines) > SIGNATURES_LIMIT:
+    if len(lines) > SIGNATURES_LIMIT:  # before the work of reading them
         raise AuditError(f"a note has {len(lines)} signatures; the limit is {SIGNATURES_LIMIT}")
     return Note(f"{text}\n", tuple(map(Signature.parse, lines)))
 

@@ -95,6 +95,8 @@ LINE = "— log AAAAAAA=\n"
         f"{TEXT}\n",
         f"{TEXT}{LINE}",
         f"\n{LINE}",
+        LINE,
+        f"{LINE}{LINE}",
         f"{TEXT}\n{LINE}\n",
         f"{TEXT}\n{LINE}".removesuffix("\n"),
         f"{TEXT}\n{LINE}x",
