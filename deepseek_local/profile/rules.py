@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from deepseek_local.access import CANARY
 from deepseek_local.profile.front_door import LedgerKind, Listen
+from deepseek_local.profile.retention import FLOORS, retention
 from deepseek_local.profile.schema import Executor, Profile, Vendor
 
 Check = Callable[[Profile], str | None]
@@ -195,6 +196,34 @@ def _ledger_url(profile: Profile) -> str | None:
     return None
 
 
+@_rule("retention-floor", "audit.retention_days", "audit.online_days", "audit.retention")
+def _retention_floor(profile: Profile) -> str | None:
+    """`audit.retention_days` and `audit.online_days` must not be below what `audit.retention` demands."""
+    audit = profile.audit
+    if audit.retention is None:
+        return None
+    floor = FLOORS[audit.retention]
+    if audit.retention_days is not None and audit.retention_days < floor.kept_days:
+        return f"retention_days ({audit.retention_days}) is below the {floor.kept_days} that {audit.retention} demands, raise it"
+    if audit.online_days is not None and audit.online_days < floor.online_days:
+        return f"online_days ({audit.online_days}) is below the {floor.online_days} that {audit.retention} demands, raise it"
+    return None
+
+
+@_rule("retention-online", "audit.online_days", "audit.retention_days", "audit.retention")
+def _retention_online(profile: Profile) -> str | None:
+    """`audit.online_days` needs `audit.retention` or `audit.retention_days`, and must not exceed the days for which records are kept."""
+    audit = profile.audit
+    if audit.online_days is None:
+        return None
+    held = retention(audit.retention, audit.retention_days, audit.online_days)
+    if held is None:
+        return f"is {audit.online_days}, but nothing says how long records are kept, set retention_days"
+    if audit.online_days > held.kept_days:
+        return f"is {audit.online_days}, but records are kept for {held.kept_days} days, lower it"
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     _model_source,
     _kv_budget,
@@ -211,5 +240,7 @@ RULES: tuple[Rule, ...] = (
     _jwt_claims,
     _quota_limit,
     _ledger_url,
+    _retention_floor,
+    _retention_online,
 )
 """All rules, in the order of the schema."""

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from deepseek_local.profile.front_door import Gateway
+from deepseek_local.profile.retention import Regime
 from deepseek_local.profile.section import Digest, Name, Section
 
 
@@ -134,6 +135,12 @@ class Audit(Section):
     """`strict`: no durable record, no answer."""
     timeout_seconds: float = Field(default=2.0, gt=0, le=30)
     """How long a request waits for its record before it is refused."""
+    retention: Regime | None = None
+    """Regime whose periods are the least that is accepted: `mlps`, `pci` or `hipaa`."""
+    retention_days: int | None = Field(default=None, ge=1, le=36_500)
+    """Days for which records are kept. Without it, what `retention` demands; without both, `audit prune` deletes nothing."""
+    online_days: int | None = Field(default=None, ge=0, le=36_500)
+    """Days for which records stay in `directory`; older ones may be moved to an archive. Without it, as long as they are kept."""
 
 
 class TLS(Section):
