@@ -11,6 +11,9 @@ Every failure that this package reports on purpose, one class per phase.
     ├── PolicyError         the policy files cannot be used            exit 4
     ├── QuotaError          the quota ledger cannot be used            exit 1
     ├── AuditError          a record could not be made durable         exit 1
+    │   └── NoRoomError     the volume of the log has no room for it   exit 1
+    │   ├── TamperedError   the audit log is not what was written      exit 5
+    │   └── IncompleteError a part of the audit log cannot be proved   exit 6
     ├── ClientError         the server refused or could not be reached exit 1
     └── OutputError         a result could not be written              exit 1
 
@@ -117,6 +120,22 @@ class LaunchError(Error):
 
 class AuditError(Error):
     """A record could not be made durable; whoever asked for it must not go on."""
+
+
+class NoRoomError(AuditError):
+    """The volume of the audit log has no room for records of this kind; the record is certainly not in the log."""
+
+
+class TamperedError(AuditError):
+    """The audit log, or a proof from it, is not what was written."""
+
+    exit_code = ExitCode.VERIFICATION_FAILED
+
+
+class IncompleteError(AuditError):
+    """A part of the audit log is missing or not sealed; what is there is what was written."""
+
+    exit_code = ExitCode.VERIFICATION_INCOMPLETE
 
 
 class ClientError(Error):

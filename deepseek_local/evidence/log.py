@@ -1,0 +1,140 @@
+"""
+The records as they are stored, in order, each with the place where it stands.
+
+Segments are called `segment-000001.jsonl`, `segment-000002.jsonl`, … and may be compressed, with `.gz` behind the name; an offset always
+counts the bytes of the uncompressed segment. A program may compress a segment while it is read here, so its name is looked up when it is
+opened.
+"""
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from deepseek_local.audit.record import RECORD_LIMIT
+from deepseek_local.errors import AuditError, TamperedError
+
+_NAME = re.compile(r"segment-(\d{6,})\.jsonl(?:\.gz)?")
+_BLOCK_BYTES = 1 << 20
+
+
+class Place(NamedTuple):
+    """Where a line begins."""
+
+    segment: str
+    """Name of the uncompressed file."""
+    offset: int
+    """In the bytes of the uncompressed file."""
+
+    def __str__(self) -> str:
+        """Write it for people."""
+        return f"{self.segment} at byte {self.offset}"
+
+
+class _Numbered(msgspec.Struct):
+    seq: int
+
+
+_numbered = msgspec.json.Decoder(_Numbered)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One file of the log, compressed or not."""
+
+    directory: Path
+    number: int
+
+    @property
+    def name(self) -> str:
+        """Name of the uncompressed file, which `segment_sealed` and `recovery` use too."""
+        return f"segment-{self.number:06d}.jsonl"
+
+    def pieces(self) -> Iterator[bytes]:
+        """
+        Yield the lines with their newlines; what follows the last newline comes as it is, and so does each part of a line that is too long.
+
+        Raises `AuditError` when the file cannot be read, `TamperedError` when it is no longer what a compressor wrote.
+        """
+        try:
+            with self._open() as stream:
+                yield from iter(partial(stream.readline, RECORD_LIMIT + 1), b"")
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise TamperedError(
+                f"{self.directory / self.name}.gz cannot be uncompressed ({error}); restore it from its copy"
+            ) from error
+        except OSError as error:
+            raise AuditError(
+                f"cannot read {self.directory / self.name}: {error.strerror or error}; give yourself the right to read it, then try again"
+            ) from error
+
+    @contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
+        path = self.directory / self.name
+        try:
+            stream: BinaryIO = path.open("rb", buffering=_BLOCK_BYTES)
+        except FileNotFoundError:
+            compressed = gzip.GzipFile(path.with_name(f"{path.name}.gz"), "rb")
+            stream = io.BufferedReader(compressed, _BLOCK_BYTES)
+        with stream:
+            yield stream
+
+    def first(self) -> int | None:
+        """Return the `seq` of its first record, None when it has none. Raises `AuditError`."""
+        for line in self.pieces():
+            return seq_of(line) if line.endswith(b"\n") else None
+        return None
+
+
+def segments(directory: Path) -> list[Segment]:
+    """Return the segments in order, without a look at whether one is missing. Raises `AuditError` when the directory cannot be read."""
+    try:
+        names = [entry.name for entry in directory.iterdir()]
+    except OSError as error:
+        raise AuditError(f"cannot list {directory}: {error.strerror}; name the directory of the audit log") from error
+    numbers = {int(match[1]) for name in names if (match := _NAME.fullmatch(name))}
+    return [Segment(directory, number) for number in sorted(numbers)]
+
+
+def lines(directory: Path, since: int = 0) -> Iterator[tuple[Place, bytes]]:
+    """
+    Yield every complete line with its place, from record `since` on.
+
+    A torn last line is left out, and nothing is checked: that is for `verify`. Raises `AuditError`.
+    """
+    for segment in _beginning_with(segments(directory), since):
+        offset = 0
+        skipping = since > 0
+        for line in segment.pieces():
+            if not line.endswith(b"\n"):
+                break
+            skipping = skipping and (seq_of(line) or 0) < since
+            if not skipping:
+                yield Place(segment.name, offset), line
+            offset += len(line)
+
+
+def seq_of(line: bytes) -> int | None:
+    """Return the number of a record; None when the line is none."""
+    try:
+        return _numbered.decode(line).seq
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _beginning_with(found: list[Segment], since: int) -> list[Segment]:
+    """Leave out the segments before the one that has this record."""
+    if since <= 0:
+        return found
+    later = len(found)
+    while later > 1 and ((first := found[later - 1].first()) is None or first > since):
+        later -= 1
+    return found[max(later - 1, 0) :]
