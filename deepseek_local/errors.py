@@ -14,6 +14,7 @@ Every failure that this package reports on purpose, one class per phase.
     │   └── NoRoomError     the volume of the log has no room for it   exit 1
     │   ├── TamperedError   the audit log is not what was written      exit 5
     │   └── IncompleteError a part of the audit log cannot be proved   exit 6
+    ├── WitnessError        the witnesses did not cosign the log       exit 1
     ├── ClientError         the server refused or could not be reached exit 1
     └── OutputError         a result could not be written              exit 1
 
@@ -136,6 +137,10 @@ class IncompleteError(AuditError):
     """A part of the audit log is missing or not sealed; what is there is what was written."""
 
     exit_code = ExitCode.VERIFICATION_INCOMPLETE
+
+
+class WitnessError(Error):
+    """A witness cannot work, or too few of them cosigned the log; what they have seen stays as it is."""
 
 
 class ClientError(Error):

@@ -3,7 +3,8 @@ The client of the audit sequencer: a record goes in, and the call returns when i
 
 `AuditClient` is for asyncio processes that record much: one connection, opened when it is first needed, any number of records in flight.
 `append_once` is for commands that record one thing. Both raise `AuditError` when no acknowledgement came in time, whatever the reason;
-the record may be in the log nevertheless, and whoever asked for it must not go on.
+the record may be in the log nevertheless, and whoever asked for it must not go on. `NoRoomError` is the one that leaves no doubt: the
+sequencer lives, and turned the record away because its volume is nearly full.
 
 A connection whose oldest record was not acknowledged in time is given up with all that wait on it, so that a late acknowledgement finds
 nobody it could confuse; the next record tries a new connection. The protocol is described in `audit.wire`.
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from deepseek_local.audit import wire
-from deepseek_local.errors import AuditError
+from deepseek_local.errors import AuditError, NoRoomError
 
 _count = itertools.count(1)
 """`cseq` counts the records of a process, over all its connections."""
@@ -36,6 +37,9 @@ class Watcher(Protocol):
 
     def failed(self, error: AuditError) -> None:
         """Take note that records may not have got there; of several that fail together it need not hear one by one."""
+
+    def turned_away(self, error: NoRoomError) -> None:
+        """Take note that the log has no room for some records; of several that an answer speaks of it hears once."""
 
 
 class AuditClient:
@@ -172,6 +176,9 @@ class _Link(asyncio.Protocol):
 
     def _take(self, answer: wire.Answer) -> None:
         _check_accepted(answer, self._path)
+        if answer.full:
+            self._turn_away(answer.full)
+            return
         now, waiting, watcher = time.monotonic(), self._waiting, self._watcher
         while waiting and waiting[0][0] <= answer.ack:
             _, sent, future = waiting.popleft()
@@ -179,6 +186,16 @@ class _Link(asyncio.Protocol):
                 future.set_result(None)
                 if watcher is not None:
                     watcher.written(now - sent)
+
+    def _turn_away(self, last: int) -> None:
+        error = NoRoomError(_full(self._path))
+        while self._waiting and self._waiting[0][0] <= last:
+            _, _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(NoRoomError(str(error)))
+                _retrieve(future)
+        if self._watcher is not None:
+            self._watcher.turned_away(error)
 
     def _flush(self) -> None:
         lines, self._unsent = self._unsent, []
@@ -214,7 +231,10 @@ def append_once(socket: Path, kind: str, fields: Mapping[str, object], timeout_s
         raise _unreachable(socket, error) from error
     if not line:
         raise AuditError(_ended(socket))
-    _check_accepted(wire.parse_answer(line), socket)
+    answer = wire.parse_answer(line)
+    _check_accepted(answer, socket)
+    if answer.full:
+        raise NoRoomError(_full(socket))
 
 
 def _retrieve(ended: "asyncio.Future[Any]") -> None:
@@ -226,6 +246,13 @@ def _retrieve(ended: "asyncio.Future[Any]") -> None:
 def _check_accepted(answer: wire.Answer, path: Path) -> None:
     if answer.error is not None:
         raise AuditError(f"the audit sequencer on {path} refused a record: {answer.error}")
+
+
+def _full(path: Path) -> str:
+    return (
+        f"the audit sequencer on {path} takes no records of requests, because the volume of its log is nearly full; "
+        "move sealed segments to another one, or enlarge it"
+    )
 
 
 def _ended(path: Path) -> str:

@@ -1,9 +1,11 @@
-"""One client of the sequencer: bytes in, requests out, and at most one short answer per batch."""
+"""One client of the sequencer: bytes in, requests out, and a short answer per batch."""
 
 import socket
+from collections.abc import Callable
 
 from deepseek_local.audit import wire
 from deepseek_local.audit.listener import Peer
+from deepseek_local.audit.record import Kind
 from deepseek_local.audit.wire import Request
 from deepseek_local.errors import AuditError
 
@@ -23,12 +25,11 @@ class Connection:
         """Why the client is cut off."""
         self._partial = b""
         self._received = 0
-        self._acknowledged = 0
-
-    @property
-    def is_new(self) -> bool:
-        """Whether nothing of this client has been acknowledged yet."""
-        return self._received == 0
+        self._answered = 0
+        self._answers: list[tuple[bool, int]] = []
+        """Since the last answer, where some were turned away: whether a run of neighbours was admitted, and its last `cseq`."""
+        self.is_new = True
+        """Whether nothing of this client is in the log yet."""
 
     def receive(self) -> list[Request]:
         """Read what has arrived and return the complete requests; `ended` and `error` tell about the rest."""
@@ -63,12 +64,26 @@ class Connection:
         self._received = request.cseq
         return request
 
+    def turn_away(self, requests: list[Request], admits: Callable[[Kind], bool]) -> list[Request]:
+        """Return those of the just received requests that are admitted; the client will be told about the others."""
+        admitted = []
+        for request in requests:
+            is_admitted = admits(request.kind)
+            if is_admitted:
+                admitted.append(request)
+            if self._answers and self._answers[-1][0] is is_admitted:
+                self._answers.pop()
+            self._answers.append((is_admitted, request.cseq))
+        return admitted
+
     def answer(self) -> None:
-        """Acknowledge what was received, all of which must be on disk by now, and say why the client is cut off where it is."""
+        """Acknowledge what was received and not turned away, which must be on disk by now, and say why the client is cut off if it is."""
         answer = b""
-        if self._received > self._acknowledged:
-            answer = wire.acknowledgement(self._received)
-            self._acknowledged = self._received
+        if self._received > self._answered:
+            runs = self._answers or [(True, self._received)]
+            answer = b"".join(wire.acknowledgement(last) if written else wire.no_room(last) for written, last in runs)
+            self._answered = self._received
+            self._answers = []
         if self.error is not None:
             answer += wire.refusal(self.error)
         if answer:

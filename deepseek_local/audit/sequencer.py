@@ -24,6 +24,7 @@ from deepseek_local.audit.connection import Connection
 from deepseek_local.audit.listener import claim, peer
 from deepseek_local.audit.log import Entry, Log, Origin
 from deepseek_local.audit.record import Kind
+from deepseek_local.audit.space import Space, Watermarks
 from deepseek_local.audit.wire import Request
 from deepseek_local.errors import AuditError
 
@@ -33,7 +34,13 @@ CLIENT_LIMIT = 256
 _logger = logging.getLogger(__name__)
 
 
-def run(directory: Path, path: Path, node: str, allowed_uids: Collection[int] = ()) -> None:
+def run(
+    directory: Path,
+    path: Path,
+    node: str,
+    allowed_uids: Collection[int] = (),
+    watermarks: Watermarks = Watermarks(),  # noqa: B008 -- immutable
+) -> None:
     """
     Keep the log in `directory` and serve it on the socket `path` until SIGTERM or SIGINT.
 
@@ -41,17 +48,26 @@ def run(directory: Path, path: Path, node: str, allowed_uids: Collection[int] = 
     Raises `AuditError` when the log cannot be continued or written.
     """
     with claim(path) as listener, _wakeup() as stop:
+        space = Space(directory, watermarks)
         log = Log(directory, Origin.here(node))
         listener.listen(CLIENT_LIMIT)
         _logger.info("audit log %s, socket %s", directory, path)
-        Sequencer(log, listener, stop, {0, os.geteuid(), *allowed_uids}).serve()
+        Sequencer(log, space, listener, stop, {0, os.geteuid(), *allowed_uids}).serve()
 
 
 class Sequencer:
     """The loop over one log and one listening socket."""
 
-    def __init__(self, log: Log, listener: socket.socket, stop: socket.socket, allowed_uids: Collection[int]) -> None:
+    def __init__(
+        self,
+        log: Log,
+        space: Space,
+        listener: socket.socket,
+        stop: socket.socket,
+        allowed_uids: Collection[int],
+    ) -> None:
         self._log = log
+        self._space = space
         self._listener = listener
         self._stop = stop
         self._allowed_uids = allowed_uids
@@ -72,7 +88,9 @@ class Sequencer:
         self._log.stop(self._stopped_by)
 
     def _round(self) -> None:
-        for descriptor, _ in self._poll.poll():
+        readable = self._poll.poll()
+        self._batch += [Entry(os.getpid(), request) for request in self._space.look()]
+        for descriptor, _ in readable:
             self._actions[descriptor]()
         if self._batch:
             self._log.commit(self._batch)
@@ -89,14 +107,15 @@ class Sequencer:
         self._actions[stream.fileno()] = action
 
     def _read(self, client: Connection) -> None:
-        new = client.is_new
-        requests = client.receive()
-        if requests and new:
+        received = client.receive()
+        requests = client.turn_away(received, self._space.admits) if self._space.is_full else received
+        if requests and client.is_new:
+            client.is_new = False
             hello = Request(0, Kind.CLIENT_HELLO, {"uid": client.peer.uid, "gid": client.peer.gid})
             self._batch.append(Entry(client.peer.pid, hello))
         pid = client.peer.pid
         self._batch += [Entry(pid, request) for request in requests]
-        if requests or client.ended:
+        if received or client.ended:
             self._spoke.append(client)
 
     def _accept(self) -> None:

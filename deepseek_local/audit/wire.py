@@ -6,8 +6,10 @@ What clients and sequencer say to each other on the Unix socket: one JSON object
     sequencer   {"ack":2}\n
 
 - `cseq` grows from line to line of a connection. A client counts all its records in it, over all of its connections.
-- `{"ack":n}` says that every record of this connection up to `n` is on disk. Acknowledgements come in order, at most one per batch.
-- `{"error":"…"}` says that the line after the last acknowledged one is not acceptable, and why; then the sequencer hangs up.
+- `{"ack":n}` says that the records of this connection that no answer has spoken of yet, up to `n`, are on disk.
+- `{"full":n}` says that they are not in the log and never will be, because its volume has no room for their kind; the connection goes on,
+  and a later record may find room. Answers of both sorts come in order: after a batch as many as it takes, usually one `ack`.
+- `{"error":"…"}` says that the line after the last answered one is not acceptable, and why; then the sequencer hangs up.
 - An end of file without an error means that the sequencer stopped. Lines without acknowledgement may or may not be in the log.
 
 There is no greeting and no version: the record has one. Both sides clean and check with the same code, the client so that hostile
@@ -39,9 +41,10 @@ class Request(msgspec.Struct, frozen=True, gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the sequencer says: `ack`, or `error` before it hangs up."""
+    """What the sequencer says: `ack`, `full`, or `error` before it hangs up."""
 
     ack: int = 0
+    full: int = 0
     error: str | None = None
 
 
@@ -108,6 +111,11 @@ def _decode_and_clean(line: bytes) -> dict[str, object]:
 def acknowledgement(cseq: int) -> bytes:
     """Tell a client that everything up to `cseq` is on disk."""
     return b'{"ack":%d}\n' % cseq
+
+
+def no_room(cseq: int) -> bytes:
+    """Tell a client that what came since the last answer, up to `cseq`, is not written because the volume has no room for it."""
+    return b'{"full":%d}\n' % cseq
 
 
 def refusal(reason: str) -> bytes:

@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 
 from deepseek_local.audit.client import AuditClient
-from deepseek_local.errors import AuditError
+from deepseek_local.errors import AuditError, NoRoomError
 from deepseek_local.gateway import metrics
+
+FULL_SECONDS = 60.0
+"""How often it is logged that the volume of the log is full: it may be full for a night."""
 
 _log = logging.getLogger(__name__)
 
@@ -17,6 +21,7 @@ class Journal:
     def __init__(self, client: AuditClient) -> None:
         self._client = client
         self._is_silent = False
+        self._next_full = 0.0
         client.watch(self)
 
     def append(self, kind: str, fields: Mapping[str, object]) -> "asyncio.Future[None]":
@@ -40,6 +45,13 @@ class Journal:
         if not self._is_silent:
             self._is_silent = True
             _log.error("requests are refused with 503 until their records can be written: %s", error)
+
+    def turned_away(self, error: NoRoomError) -> None:
+        """Log, once a minute, that there is no room for requests (the client calls this)."""
+        now = time.monotonic()
+        if now >= self._next_full:
+            self._next_full = now + FULL_SECONDS
+            _log.error("requests are refused with 503 until there is room for their records: %s", error)
 
     def close(self) -> None:
         """Give the connection back."""
