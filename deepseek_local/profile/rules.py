@@ -196,6 +196,15 @@ def _ledger_url(profile: Profile) -> str | None:
     return None
 
 
+@_rule("watermarks", "audit.stop_free_percent", "audit.warn_free_percent")
+def _watermarks(profile: Profile) -> str | None:
+    """`audit.warn_free_percent` must be above `audit.stop_free_percent`: the warning comes before the stop."""
+    warn, stop = profile.audit.warn_free_percent, profile.audit.stop_free_percent
+    if stop and warn <= stop:
+        return f"stop_free_percent ({stop:g}) is not below warn_free_percent ({warn:g}), lower it or raise the other"
+    return None
+
+
 @_rule("retention-floor", "audit.retention_days", "audit.online_days", "audit.retention")
 def _retention_floor(profile: Profile) -> str | None:
     """`audit.retention_days` and `audit.online_days` must not be below what `audit.retention` demands."""
@@ -240,6 +249,7 @@ RULES: tuple[Rule, ...] = (
     _jwt_claims,
     _quota_limit,
     _ledger_url,
+    _watermarks,
     _retention_floor,
     _retention_online,
 )

@@ -59,6 +59,8 @@ class AuditMode(StrEnum):
 
     STRICT = "strict"
     """It is refused with 503."""
+    DEGRADED = "degraded"
+    """It is answered; the record waits in memory, and what has no place there is counted in a `gap` record."""
 
 
 class Hardware(Section):
@@ -132,9 +134,13 @@ class Audit(Section):
     directory: Path = Path("audit")
     """Directory of the segments, relative to the home directory; best on a volume of its own."""
     mode: AuditMode = AuditMode.STRICT
-    """`strict`: no durable record, no answer."""
+    """`strict`: no durable record, no answer. `degraded`: answers go on while records wait in memory, where a crash loses them."""
     timeout_seconds: float = Field(default=2.0, gt=0, le=30)
     """How long a request waits for its record before it is refused."""
+    warn_free_percent: float = Field(default=15.0, ge=0, le=90)
+    """Free share of the volume of `directory` below which a warning is logged and recorded; 0 for never."""
+    stop_free_percent: float = Field(default=5.0, ge=0, le=50)
+    """Free share below which requests get 503, while administration and running answers are still recorded; 0 for never."""
     retention: Regime | None = None
     """Regime whose periods are the least that is accepted: `mlps`, `pci` or `hipaa`."""
     retention_days: int | None = Field(default=None, ge=1, le=36_500)

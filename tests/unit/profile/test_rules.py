@@ -43,6 +43,8 @@ BREACHES = [
     (['gateway.quotas=[{"requests_per_minute": 1}, {"principal": "*"}]'], "quota-limit"),
     (["gateway.ledger.kind=redis"], "ledger-url"),
     (["gateway.ledger.url=rediss://quota.site:6379/0"], "ledger-url"),
+    (["audit.stop_free_percent=15"], "watermarks"),
+    (["audit.warn_free_percent=0"], "watermarks"),
     (["audit.retention=mlps", "audit.retention_days=182"], "retention-floor"),
     (["audit.retention=hipaa", "audit.retention_days=2191"], "retention-floor"),
     (["audit.retention=pci", "audit.online_days=91"], "retention-floor"),
