@@ -1,8 +1,8 @@
 """
 The options that several commands share, as decorators, each with its environment twin.
 
-`@profile_option` gives the command a parameter `profile: str`, `@home_option` `home: Path`, `@set_option`
-`sets: tuple[str, ...]` and `@format_option` `output: Format`. `@verbose_option` gives none: `cli.main` reads it.
+`@profile_option` gives the command a parameter `profile: str`, `@home_option` `home: Path`, `@audit_directory_option`
+`directory: Path`, `@set_option` `sets: tuple[str, ...]` and `@format_option` `output: Format`. `@verbose_option` gives none: `cli.main` reads it.
 """
 
 from collections.abc import Callable
@@ -47,6 +47,19 @@ def home_option(command: Command) -> Command:
         show_default=True,
         show_envvar=True,
         help="Directory of models, tokens, audit log and caches.",
+    )(command)
+
+
+def audit_directory_option(command: Command) -> Command:
+    """Add `--directory`."""
+    return click.option(
+        "--directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("var/audit"),
+        envvar="DEEPSEEK_LOCAL_AUDIT_DIRECTORY",
+        show_default=True,
+        show_envvar=True,
+        help="Directory of the segments.",
     )(command)
 
 

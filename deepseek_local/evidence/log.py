@@ -58,14 +58,15 @@ class Segment:
         """Name of the uncompressed file, which `segment_sealed` and `recovery` use too."""
         return f"segment-{self.number:06d}.jsonl"
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self, start: int = 0) -> Iterator[bytes]:
         """
-        Yield the lines with their newlines; what follows the last newline comes as it is, and so does each part of a line that is too long.
+        Yield the lines from offset `start` on, with their newlines; what follows the last newline comes as it is, and so does each part of a line that is too long.
 
         Raises `AuditError` when the file cannot be read, `TamperedError` when it is no longer what a compressor wrote.
         """
         try:
             with self._open() as stream:
+                stream.seek(start)
                 yield from iter(partial(stream.readline, RECORD_LIMIT + 1), b"")
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise TamperedError(

@@ -48,7 +48,7 @@ def line(exact: bytes, *, is_terminal: bool) -> str:
     decoded = exact.decode("utf-8", "backslashreplace")
     if not is_terminal or decoded[:-1].isprintable():
         return decoded
-    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in decoded.rstrip("\n")) + "\n"
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in decoded[:-1]) + "\n"
 
 
 def _flat(prefix: str, members: Mapping[str, object]) -> Iterator[tuple[str, object]]:
