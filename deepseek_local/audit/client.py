@@ -62,7 +62,10 @@ class AuditClient:
 
         Cancelling the future does not take the record back. Raises `AuditError` for a record that cannot be one.
         """
-        encoded = wire.body(kind, fields)
+        return self.send(wire.body(kind, fields))
+
+    def send(self, encoded: bytes) -> "asyncio.Future[None]":
+        """Send what `wire.body` made of a record, as `append` does."""
         link = self._link
         if link is None or link.is_lost:
             # Shielded, so that cancelling it does not take the record back here either.

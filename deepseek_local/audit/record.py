@@ -35,6 +35,8 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     reason  why something was refused or ended
     status  HTTP status of the answer
     count   in `suppressed`: refusals that were only counted, `since` a moment
+            in `gap`: records that were lost, made between `since` and `until`
+    late_us how long the sender held the record back (`audit.mode: degraded`): it was made so long before `ts`
     bytes   length of the answer, sent in as many `chunks`
     tokens  {in, out}: what the engine computed
     aborted the answer did not get to its end; `duration_us` after the decision

@@ -27,6 +27,8 @@ from deepseek_local.errors import AuditError
 
 LINE_LIMIT = record.RECORD_LIMIT - record.ENVELOPE_LIMIT
 """Bytes of a client's line, newline included. Re-encoding unaltered fields never makes them longer, so the record fits its own limit."""
+_SPARE_BYTES = 64
+"""For `cseq` and `late_us`, which have at most 19 digits."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(dict[str, object])
@@ -55,10 +57,9 @@ def body(kind: str, fields: Mapping[str, object]) -> bytes:
     """Check and clean what a client wants to record, and return its line but for `cseq`. Raises `AuditError`."""
     record.check(kind, fields)
     encoded = _encode_plain({"kind": kind, **fields}) or _encoder.encode({"kind": kind, **clean(fields)})
-    # A cseq has at most 19 digits; it and its key stay below 32 bytes.
-    if len(encoded) > LINE_LIMIT - 32:
+    if len(encoded) > LINE_LIMIT - _SPARE_BYTES:
         raise AuditError(
-            f"an audit record of kind {kind} has {len(encoded)} bytes; put at most {LINE_LIMIT - 32} into its fields"
+            f"an audit record of kind {kind} has {len(encoded)} bytes; put at most {LINE_LIMIT - _SPARE_BYTES} into its fields"
         )
     return encoded
 
@@ -66,6 +67,11 @@ def body(kind: str, fields: Mapping[str, object]) -> bytes:
 def request(cseq: int, encoded: bytes) -> bytes:
     """Number a body: the line to send."""
     return b'{"cseq":%d,%b\n' % (cseq, encoded[1:])
+
+
+def late(encoded: bytes, nanoseconds: int) -> bytes:
+    """Tell in a body how long it was held back."""
+    return b'{"late_us":%d,%b' % (nanoseconds // 1000, encoded[1:])
 
 
 def parse_request(line: bytes) -> Request:
