@@ -79,6 +79,9 @@ _front_door_seconds = Durations(
 _audit_append_seconds = Durations(
     _pool, "deepseek_local_audit_append_seconds", "Until a record was on disk.", _LONG_SECONDS
 )
+_audit_lost = _tally(
+    "deepseek_local_audit_lost", "Records that were never written, which only the degraded mode allows."
+)
 _policy_fingerprint = Gauge(
     "deepseek_local_policy_fingerprint",
     "The first 48 bits of the digest of the policy in force, as a number.",
@@ -116,6 +119,11 @@ def shadow_differed() -> None:
 def appended(seconds: float) -> None:
     """Count one record and how long it took until it was on disk."""
     _audit_append_seconds.add(seconds)
+
+
+def audit_lost(count: int) -> None:
+    """Count records that fell out of memory before they could be written."""
+    _audit_lost.add(count)
 
 
 def quota_refused(limit: str) -> None:

@@ -14,7 +14,6 @@ from contextlib import suppress
 from functools import partial
 
 from deepseek_local.access import Risk
-from deepseek_local.audit.client import AuditClient
 from deepseek_local.audit.record import Kind
 from deepseek_local.errors import AuditError
 from deepseek_local.gateway import body, garbage, metrics, refusal, settings
@@ -43,7 +42,7 @@ class PolicyMiddleware:
         self._app = app
         self._checks = Checks(chosen)
         self._digest_key = keys.read(chosen.digest_key_file)
-        self._journal = Journal(AuditClient(chosen.audit_socket, chosen.audit_timeout_seconds))
+        self._journal = Journal.of(chosen)
         self._announcements = Announcements(self._checks.policy, self._checks.authenticator, self._journal)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,6 +81,7 @@ class PolicyMiddleware:
 
         garbage.look_less_often()
         metrics.start()
+        self._journal.begin()
         try:
             await self._app(scope, receive, send_last)
         finally:
@@ -94,6 +94,7 @@ class PolicyMiddleware:
         # What is lost otherwise is a count, and the journal has logged it.
         with suppress(AuditError):
             await self._announcements.write_rest()
+        await self._journal.finish()
         self._journal.close()
 
     async def _decide(self, request: Request, scope: Scope, receive: Receive) -> Refusal | None:

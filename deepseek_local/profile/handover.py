@@ -8,7 +8,7 @@ from pydantic import Field
 from deepseek_local.profile import policies
 from deepseek_local.profile.front_door import Bans, Caps, LedgerKind, Limits, Listen, Quota
 from deepseek_local.profile.places import Places
-from deepseek_local.profile.schema import Profile
+from deepseek_local.profile.schema import AuditMode, Profile
 from deepseek_local.profile.section import Section
 
 GATEWAY_VARIABLE = "DEEPSEEK_LOCAL_GATEWAY"
@@ -83,6 +83,8 @@ class GatewaySettings(Section):
     """Absolute path of the sequencer's socket."""
     audit_timeout_seconds: float
     """How long a request waits for its record."""
+    audit_mode: AuditMode = AuditMode.STRICT
+    """What happens to it after that."""
     digest_key_file: Path
     """Absolute path of the key under which request bodies are digested."""
     drain_file: Path
@@ -123,6 +125,7 @@ def settings(profile: Profile, places: Places, internal_tokens: Mapping[str, str
         bans=gateway.bans,
         audit_socket=places.audit_socket,
         audit_timeout_seconds=profile.audit.timeout_seconds,
+        audit_mode=profile.audit.mode,
         digest_key_file=places.digest_key,
         drain_file=places.drain,
         limits=gateway.limits,
