@@ -10,6 +10,7 @@ from pathlib import Path
 
 from processes import running, wait_for
 
+from deepseek_local import digest_keys
 from deepseek_local.identity import keys, store
 from deepseek_local.profile.front_door import LedgerKind, Limits, Quota
 from deepseek_local.profile.handover import GATEWAY_VARIABLE, GatewaySettings, LedgerSettings
@@ -37,8 +38,8 @@ def prepared(stack: ExitStack, directory: Path, quotas: Sequence[Quota]) -> Surr
     directory.mkdir()
     memory = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY))
     _, token = store.create(directory / "tokens.json", directory / "tokens.key", PRINCIPAL, datetime.now(UTC))
-    for name in ("digest.key", "salt.key"):
-        keys.ensure(directory / name)
+    digest_keys.ensure(directory / "digest-keys")
+    keys.ensure(directory / "salt.key")
     (directory / "users.csv").write_text(f"g, {PRINCIPAL}, operator\n")
     settings = _settings(directory, tuple(quotas), Path(memory))
     file = directory / "gateway.json"
@@ -61,7 +62,7 @@ def _settings(directory: Path, quotas: tuple[Quota, ...], memory: Path) -> Gatew
         internal_tokens={},
         audit_socket=directory / "audit.sock",
         audit_timeout_seconds=2.0,
-        digest_key_file=directory / "digest.key",
+        digest_keys=directory / "digest-keys",
         drain_file=directory / "draining",
         limits=Limits(),
         quotas=quotas,

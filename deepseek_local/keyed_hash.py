@@ -9,13 +9,30 @@ import hmac
 from functools import lru_cache
 
 
+class KeyedHash:
+    """One key, for any number of texts; whoever drops it has dropped the key."""
+
+    __slots__ = ("_begun",)
+
+    def __init__(self, key: bytes) -> None:
+        self._begun = hmac.new(key, digestmod="sha256")
+
+    def digest(self, content: bytes) -> str:
+        """Return 64 hex digits."""
+        begun = self._begun.copy()
+        begun.update(content)
+        return begun.hexdigest()
+
+    def begin(self) -> hmac.HMAC:
+        """Begin with a text that comes in parts: `update` takes them, `hexdigest` tells the digest so far."""
+        return self._begun.copy()
+
+
 def hmac_sha256(key: bytes, content: bytes) -> str:
     """Return 64 hex digits."""
-    begun = _begun(key).copy()
-    begun.update(content)
-    return begun.hexdigest()
+    return _keyed(key).digest(content)
 
 
 @lru_cache(maxsize=16)
-def _begun(key: bytes) -> hmac.HMAC:
-    return hmac.new(key, digestmod="sha256")
+def _keyed(key: bytes) -> KeyedHash:
+    return KeyedHash(key)

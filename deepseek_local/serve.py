@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepseek_local import parent
+from deepseek_local import digest_keys, parent
 from deepseek_local import plan as plans
 from deepseek_local.access import CANARY
 from deepseek_local.doctor import preflight
@@ -158,7 +158,7 @@ def _write_secrets(plan: Plan) -> tuple[str, Path | None]:
     """Mint this start's tokens and write the front door's settings; return the canary's token and the local one's file."""
     places, gateway = plan.places, plan.profile.gateway
     key = keys.ensure(places.tokens_key(plan.profile))
-    keys.ensure(places.digest_key)
+    digest_keys.ensure(places.digest_keys)
     _, canary_token = tokens.mint()
     internal = {CANARY: tokens.keyed_hash(key, canary_token)}
     local_file = None

@@ -3,6 +3,7 @@
 import grp
 from collections.abc import Iterator
 
+from deepseek_local import digest_keys
 from deepseek_local.access import CANARY, Access, Principal
 from deepseek_local.doctor.finding import Finding, error, warning
 from deepseek_local.errors import IdentityError, PolicyError
@@ -78,11 +79,13 @@ def identity_sources(plan: Plan) -> Iterator[Finding]:
 
 
 def site_keys(plan: Plan) -> Iterator[Finding]:
-    """Read the keys of request digests, cache salts and the proxy, where they exist; a start makes what is missing."""
-    for file in (plan.places.digest_key, plan.places.salt_key, plan.places.proxy_key):
+    """Read the keys of digests, cache salts and the proxy, where they exist; a start makes what is missing."""
+    places = plan.places
+    reads = ((places.digest_keys, digest_keys.read_all), (places.salt_key, keys.read), (places.proxy_key, keys.read))
+    for path, read in reads:
         try:
-            if file.exists():
-                keys.read(file)
+            if path.exists():
+                read(path)
         except IdentityError as reason:
             yield error("key.unusable", str(reason))
 

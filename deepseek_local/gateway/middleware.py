@@ -15,6 +15,7 @@ from functools import partial
 
 from deepseek_local.access import Risk
 from deepseek_local.audit.record import Kind
+from deepseek_local.digest_keys import LiveDigestKey
 from deepseek_local.errors import AuditError
 from deepseek_local.gateway import body, garbage, metrics, refusal, settings
 from deepseek_local.gateway.announcements import Announcements
@@ -30,7 +31,6 @@ from deepseek_local.gateway.records import decision
 from deepseek_local.gateway.refusal import Refusal, RefusedError
 from deepseek_local.gateway.replies import send_refusal
 from deepseek_local.gateway.requests import Request, request_of
-from deepseek_local.identity import keys
 
 
 class PolicyMiddleware:
@@ -41,7 +41,7 @@ class PolicyMiddleware:
         chosen = settings.load(os.environ)
         self._app = app
         self._checks = Checks(chosen)
-        self._digest_key = keys.read(chosen.digest_key_file)
+        self._digest_key = LiveDigestKey(chosen.digest_keys)
         self._journal = Journal.of(chosen)
         self._announcements = Announcements(self._checks.policy, self._checks.authenticator, self._journal)
 
@@ -58,7 +58,7 @@ class PolicyMiddleware:
         try:
             refused = await self._decide(request, scope, receive)
             if refused is None:
-                outcome = Outcome(request.id, self._journal, partial(self._settle, request))
+                outcome = Outcome(request.id, self._journal, self._digest_key.current(), partial(self._settle, request))
                 await self._let_through(request, outcome, scope, receive, send)
             elif refused is not refusal.DISCONNECTED:
                 close = request.body is None and body.is_long(scope["headers"])
@@ -119,7 +119,7 @@ class PolicyMiddleware:
         try:
             if self._announcements.gather():
                 await self._announcements.write()
-            written = self._journal.append(Kind.DECISION, decision(request, self._digest_key, refused))
+            written = self._journal.append(Kind.DECISION, decision(request, self._digest_key.current(), refused))
             if refused is None:
                 # Before the wait for the disk, which takes longer.
                 request.prepared = self._checks.prepare(request)

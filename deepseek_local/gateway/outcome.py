@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from deepseek_local.digest_keys import DigestKey
 from deepseek_local.gateway.journal import Journal
 from deepseek_local.gateway.usage import tokens
 
@@ -26,8 +27,10 @@ class Outcome:
     """
 
     __slots__ = (
+        "_answer",
         "_ended",
         "_journal",
+        "_key_name",
         "_request_id",
         "_settlement",
         "_started_ns",
@@ -42,10 +45,18 @@ class Outcome:
         "told",
     )
 
-    def __init__(self, request_id: str, journal: Journal, ended: "Callable[[Outcome], Settlement]" = _nothing) -> None:
+    def __init__(
+        self,
+        request_id: str,
+        journal: Journal,
+        key: DigestKey,
+        ended: "Callable[[Outcome], Settlement]" = _nothing,
+    ) -> None:
         """`ended` is called with the outcome when the answer has ended, and returns what goes on meanwhile."""
         self._request_id = request_id
         self._journal = journal
+        self._key_name = key.name
+        self._answer = key.hash.begin()
         self._ended = ended
         self._settlement: Settlement = None
         self._started_ns = time.monotonic_ns()
@@ -70,12 +81,15 @@ class Outcome:
             self.byte_count += len(body)
             self.chunks += 1
             self._tail = body
+            self._answer.update(body)
 
-    def count_chunks(self, chunks: int, byte_count: int, last: bytes) -> None:
-        """Take note of chunks of a running stream that have left, the newest of which is `last`."""
-        self.byte_count += byte_count
-        self.chunks += chunks
-        self.last = last
+    def count_chunks(self, parts: Sequence[bytes]) -> None:
+        """Take note of chunks of a running stream that have left."""
+        joined = b"".join(parts)  # one update for all of them
+        self._answer.update(joined)
+        self.byte_count += len(joined)
+        self.chunks += len(parts)
+        self.last = bytes(parts[-1])
 
     async def settle(self, *, aborted: bool) -> None:
         """
@@ -101,7 +115,7 @@ class Outcome:
         fields: dict[str, object] = {
             "req": self._request_id,
             "status": self.status,
-            "bytes": self.byte_count,
+            "answer": {"hmac": f"{self._key_name}:{self._answer.hexdigest()}", "bytes": self.byte_count},
             "chunks": self.chunks,
             "duration_us": (time.monotonic_ns() - self._started_ns) // 1000,
             "aborted": aborted,

@@ -1,20 +1,17 @@
 """
 What the audit log says about one request: who, what, and how it was decided; never the prompt or the answer.
 
-The body appears as HMAC-SHA256 under the deployment's digest key: whoever holds a text can prove that it was sent, and without the key
-the digests tell nothing.
+The body appears as HMAC-SHA256 under the newest digest key: whoever holds a text and the key can prove that it was sent, and without the
+key the digests tell nothing.
 """
 
 from deepseek_local.access import Attribute, Verdict
+from deepseek_local.digest_keys import DigestKey
 from deepseek_local.gateway.refusal import Refusal
 from deepseek_local.gateway.requests import Request
-from deepseek_local.keyed_hash import hmac_sha256
-
-KEY_NAME = "k1"
-"""Names the digest key in records, so that a later key can be told from this one."""
 
 
-def decision(request: Request, digest_key: bytes, refusal: Refusal | None = None) -> dict[str, object]:
+def decision(request: Request, key: DigestKey, refusal: Refusal | None = None) -> dict[str, object]:
     """Return the fields of the `decision` record: allowed, or refused and why."""
     access, principal, body, verdict = request.access, request.principal, request.body, request.verdict
     fields: dict[str, object] = {
@@ -28,7 +25,7 @@ def decision(request: Request, digest_key: bytes, refusal: Refusal | None = None
     if principal is not None:
         fields["sub"] = {"id": principal.name, "src": principal.source, "kid": principal.key_id}
     if body is not None:
-        fields["prompt"] = {"hmac": _digest(digest_key, body), "bytes": len(body)}
+        fields["prompt"] = {"hmac": key.digest(body), "bytes": len(body)}
     if attributes := _attributes(request):
         fields["attr"] = attributes
     if verdict is not None:
@@ -54,7 +51,3 @@ def _add_rarities(fields: dict[str, object], verdict: Verdict) -> None:
         fields["grant"] = verdict.grant
     if verdict.shadow is not None:
         fields["shadow"] = verdict.shadow
-
-
-def _digest(key: bytes, body: bytes) -> str:
-    return f"{KEY_NAME}:{hmac_sha256(key, body)}"

@@ -85,8 +85,8 @@ class GatewaySettings(Section):
     """How long a request waits for its record."""
     audit_mode: AuditMode = AuditMode.STRICT
     """What happens to it after that."""
-    digest_key_file: Path
-    """Absolute path of the key under which request bodies are digested."""
+    digest_keys: Path
+    """Absolute path of the directory of the keys under which prompts and answers are digested."""
     drain_file: Path
     """While this file exists, new requests get 503."""
     limits: Limits
@@ -126,7 +126,7 @@ def settings(profile: Profile, places: Places, internal_tokens: Mapping[str, str
         audit_socket=places.audit_socket,
         audit_timeout_seconds=profile.audit.timeout_seconds,
         audit_mode=profile.audit.mode,
-        digest_key_file=places.digest_key,
+        digest_keys=places.digest_keys,
         drain_file=places.drain,
         limits=gateway.limits,
         role_limits=gateway.role_limits,

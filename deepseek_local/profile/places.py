@@ -5,7 +5,7 @@ Where the files of one deployment lie: everything durable below *home*, everythi
     ├── models/CARD/                       ├── gateway.json        settings of the front door (0600)
     ├── tokens.json, tokens.key (0600)     ├── front.sock          the front door, unless it listens on TCP
     ├── tokens.used/                       ├── audit.sock          the sequencer
-    ├── digest.key, salt.key, proxy.key    ├── quota.db            what was used, unless Redis counts it
+    ├── digest-keys/, salt.key, proxy.key  ├── quota.db            what was used, unless Redis counts it
     ├── users.csv, break-glass.json        ├── state.json          what is running, for `chat`
     ├── audit/                             ├── local.token (0600)  token of this start for the local principal
     ├── cache/ (0700)                      └── draining            exists while new requests are refused
@@ -58,9 +58,9 @@ class Places:
         return self.runtime / profile.gateway.socket
 
     @property
-    def digest_key(self) -> Path:
-        """Return the key under which request bodies are digested."""
-        return self.home / "digest.key"
+    def digest_keys(self) -> Path:
+        """Return the directory of the keys under which prompts and answers are digested."""
+        return self.home / "digest-keys"
 
     @property
     def salt_key(self) -> Path:

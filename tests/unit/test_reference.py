@@ -13,8 +13,10 @@ import pytest
 from deepseek_local.access import Access, Body, Principal, Risk, Verdict
 from deepseek_local.audit.record import ENVELOPE_KEYS, Kind
 from deepseek_local.cli import main
+from deepseek_local.digest_keys import DigestKey
 from deepseek_local.errors import ExitCode
 from deepseek_local.gateway import body, claims, documents, guards, outcome, records, refusal, requests
+from deepseek_local.keyed_hash import KeyedHash
 from deepseek_local.policy.news import Event, News
 from deepseek_local.profile.rules import RULES
 from deepseek_local.profile.settings import settings
@@ -120,9 +122,10 @@ def test_every_kind_and_every_field_of_a_record_is_explained(language):
     request.verdict = Verdict(
         allowed=False, rule="default", policy="sha256:", tenant="t", grant="g", shadow="allow p:a/b/c"
     )
-    decision = records.decision(request, b"key", refusal.FORBIDDEN)
-    ended = outcome.Outcome("id", None)._fields(aborted=False)
-    assert missing(text, [*decision, *decision["sub"], *decision["prompt"], *ended, "tokens"]) == []
+    key = DigestKey("k1", KeyedHash(b""))
+    decision = records.decision(request, key, refusal.FORBIDDEN)
+    ended = outcome.Outcome("id", None, key)._fields(aborted=False)
+    assert missing(text, [*decision, *decision["sub"], *decision["prompt"], *ended, *ended["answer"], "tokens"]) == []
     assert missing(text, [*decision["attr"], *documents.ATTRIBUTES]) == []
     assert (
         missing(text, [*Event, *(field.name for field in fields(News) if field.name not in {"event", "digest"})]) == []

@@ -26,6 +26,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from deepseek_local import digest_keys
 from deepseek_local.engine.request_heads import LimitedProtocol
 from deepseek_local.gateway.middleware import PolicyMiddleware
 from deepseek_local.identity import keys, store, tokens
@@ -116,7 +117,8 @@ class Door:
         self.store = directory / "tokens.json"
         self.key_file = directory / "tokens.key"
         self.key = keys.ensure(self.key_file)
-        self.digest_key = keys.ensure(directory / "digest.key")
+        digest_keys.ensure(directory / "digest-keys")
+        self.digest_key = keys.read(directory / "digest-keys" / "k1")
         keys.ensure(directory / "salt.key")
         self.canary = tokens.mint()[1]
         self.root, self.olga, self.ann = (self.create(name) for name in ("u:root", "u:olga", "u:ann"))
@@ -149,7 +151,7 @@ class Door:
             internal_tokens={"s:canary": tokens.keyed_hash(self.key, self.canary)},
             audit_socket=self.sequencer.path,
             audit_timeout_seconds=0.5,
-            digest_key_file=self.directory / "digest.key",
+            digest_keys=self.directory / "digest-keys",
             drain_file=self.drain_file,
             # All tests come from one address, and many of them are meant to be refused.
             bans=Bans(failures=100_000, seconds=1),

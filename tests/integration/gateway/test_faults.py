@@ -121,7 +121,7 @@ def test_an_engine_that_dies_within_a_stream_leaves_it_truncated_and_recorded(do
         for _ in response.iter_raw():
             pass
     assert (door.outcome(response)["status"], door.outcome(response)["aborted"]) == (200, True)
-    assert door.outcome(response)["bytes"] == len(WORD) * 3
+    assert door.outcome(response)["answer"]["bytes"] == len(WORD) * 3
 
 
 def test_the_engine_is_told_when_the_client_leaves_within_a_stream(door: Door):
@@ -129,7 +129,7 @@ def test_the_engine_is_told_when_the_client_leaves_within_a_stream(door: Door):
         assert next(response.iter_raw()) == WORD
     assert door.seen(response).left.wait(10)
     wait_until(lambda: len(door.records_of(response)) == 2, "the outcome is recorded")
-    assert (door.outcome(response)["aborted"], door.outcome(response)["bytes"]) == (True, len(WORD))
+    assert (door.outcome(response)["aborted"], door.outcome(response)["answer"]["bytes"]) == (True, len(WORD))
 
 
 def test_the_engine_is_told_when_the_client_leaves_before_any_answer(door: Door):
@@ -145,7 +145,7 @@ def test_the_engine_is_told_when_the_client_leaves_before_any_answer(door: Door)
     assert request.left.wait(10)
     wait_until(lambda: len(door.sequencer.records_of(request.id)) == 2, "the outcome is recorded")
     outcome = door.sequencer.records_of(request.id)[1]
-    assert (outcome["status"], outcome["aborted"], outcome["bytes"]) == (0, True, 0)
+    assert (outcome["status"], outcome["aborted"], outcome["answer"]["bytes"]) == (0, True, 0)
 
 
 def stream(door: Door, **stub: object):  # type: ignore[no-untyped-def]  # httpx names no type for it

@@ -84,7 +84,7 @@ def test_the_outcome_counts_an_answer(door: Door):
     assert record == {
         "req": record["req"],
         "status": 200,
-        "bytes": len(ANSWER),
+        "answer": {"hmac": f"k1:{hmac.new(door.digest_key, ANSWER, hashlib.sha256).hexdigest()}", "bytes": len(ANSWER)},
         "chunks": 1,
         "aborted": False,
         "tokens": {"in": 7, "out": 1},
@@ -93,7 +93,7 @@ def test_the_outcome_counts_an_answer(door: Door):
 
 def test_the_outcome_counts_a_stream(door: Door):
     record = door.outcome(door.chat(kind="stream", chunks=5))
-    assert (record["bytes"], record["chunks"]) == (len(WORD) * 5 + len(USAGE) + len(DONE), 7)
+    assert (record["answer"]["bytes"], record["chunks"]) == (len(WORD) * 5 + len(USAGE) + len(DONE), 7)
     assert (record["status"], record["aborted"], record["tokens"]) == (200, False, {"in": 7, "out": 5})
 
 

@@ -26,7 +26,7 @@ def test_an_allowed_conversation_is_recorded_at_both_ends(door: Door):
         "inference_audio",
         "WEBSOCKET /v1/realtime",
     )
-    assert (outcome["status"], outcome["bytes"], outcome["chunks"], outcome["aborted"]) == (101, 5, 1, False)
+    assert (outcome["status"], outcome["answer"]["bytes"], outcome["chunks"], outcome["aborted"]) == (101, 5, 1, False)
 
 
 def test_a_conversation_that_the_engine_does_not_accept_is_recorded_as_the_client_sees_it(door: Door):

@@ -183,12 +183,13 @@ def test_what_certificates_and_json_web_tokens_are_checked_with_is_read(plan, ho
     ("name", "check"),
     [
         ("tokens.key", access.tokens),
-        ("digest.key", access.site_keys),
+        ("digest-keys/k1", access.site_keys),
         ("salt.key", access.site_keys),
         ("proxy.key", access.site_keys),
     ],
 )
 def test_a_key_open_to_others_is_found(plan, home: Path, name: str, check) -> None:
+    (home / name).parent.mkdir(exist_ok=True)
     (home / name).write_bytes(bytes(32))
     (home / name).chmod(0o640)
     (finding,) = check(plan())

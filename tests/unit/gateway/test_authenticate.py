@@ -38,7 +38,7 @@ class Door:
             bans=Bans(failures=3, seconds=30),
             audit_socket=home / "audit.sock",
             audit_timeout_seconds=1.0,
-            digest_key_file=home / "digest.key",
+            digest_keys=home / "digest-keys",
             drain_file=home / "draining",
             limits=Limits(),
             ledger=LedgerSettings(

@@ -1,14 +1,19 @@
 """An allowed request between engine and client, where the client leaves or whoever waits is cancelled: one outcome, always."""
 
 import asyncio
+import hashlib
+import hmac
 from typing import Any
 
 import pytest
 
+from deepseek_local.digest_keys import DigestKey
 from deepseek_local.gateway.body import Replay
 from deepseek_local.gateway.exchange import Exchange
 from deepseek_local.gateway.outcome import Outcome
+from deepseek_local.keyed_hash import KeyedHash
 
+KEY = DigestKey("k7", KeyedHash(bytes(32)))
 START = {"type": "http.response.start", "status": 200, "headers": []}
 LAST = {"type": "http.response.body", "body": b"late"}
 
@@ -42,7 +47,7 @@ async def nowhere(_: Any) -> None:
 
 
 async def run(app: Any, journal: Journal) -> None:
-    await Exchange("id", Outcome("id", journal), Replay(b"{}", left), nowhere).run(app, {"type": "http"})
+    await Exchange("id", Outcome("id", journal, KEY), Replay(b"{}", left), nowhere).run(app, {"type": "http"})
 
 
 async def stubborn(_: Any, receive: Any, send: Any) -> None:
@@ -59,7 +64,7 @@ def test_an_answer_to_a_client_that_has_left_is_recorded_as_aborted():
         journal.go_on.set()
         await run(stubborn, journal)
         (record,) = journal.records
-        assert (record["kind"], record["aborted"], record["bytes"]) == ("outcome", True, 4)
+        assert (record["kind"], record["aborted"], record["answer"]["bytes"]) == ("outcome", True, 4)
 
     asyncio.run(scenario())
 
@@ -94,7 +99,7 @@ def test_an_engine_that_was_cancelled_while_it_waited_gets_no_last_bytes_through
         async def keep(message: Any) -> None:
             got.append(message)
 
-        exchange = Exchange("id", Outcome("id", journal), Replay(b"{}", left), keep)
+        exchange = Exchange("id", Outcome("id", journal, KEY), Replay(b"{}", left), keep)
         answering = asyncio.create_task(exchange.run(obstinate, {"type": "http"}))
         await journal.asked.wait()
         answering.cancel()
@@ -108,9 +113,15 @@ def test_an_engine_that_was_cancelled_while_it_waited_gets_no_last_bytes_through
 
 WORD = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
+START_OF_STREAM = b'data: {"choices":[{"delta":{"role":"assistant"}}],"usage":null}\n\n'
 DONE = b"data: [DONE]\n\n"
 STREAM = {**START, "headers": [(b"content-type", b"text/event-stream; charset=utf-8")]}
 JSON = {**START, "headers": [(b"content-type", b"application/json")]}
+
+
+def digest_of(parts: list[bytes]) -> dict[str, Any]:
+    digest = hmac.new(bytes(32), b"".join(parts), hashlib.sha256).hexdigest()
+    return {"hmac": f"k7:{digest}", "bytes": sum(map(len, parts))}
 
 
 def answered(start: dict[str, Any], parts: list[bytes], *, hides_usage: bool) -> tuple[list[bytes], dict[str, Any]]:
@@ -132,7 +143,7 @@ def answered(start: dict[str, Any], parts: list[bytes], *, hides_usage: bool) ->
                 await send_on({"type": "http.response.body", "body": part, "more_body": True})
             await send_on({"type": "http.response.body", "body": b"", "more_body": False})
 
-        exchange = Exchange("id", Outcome("id", journal), Replay(b"{}", left), send, hides_usage=hides_usage)
+        exchange = Exchange("id", Outcome("id", journal, KEY), Replay(b"{}", left), send, hides_usage=hides_usage)
         await exchange.run(engine, {"type": "http"})
         assert got[0]["type"] == "http.response.start"
         assert got[-1].get("more_body") is False
@@ -157,7 +168,26 @@ def test_usage_that_was_not_asked_for_is_counted_and_not_shown(parts: list[bytes
     got, record = answered(STREAM, parts, hides_usage=True)
     assert got == expected
     assert record["tokens"] == {"in": 3, "out": 4}
-    assert record["bytes"] == sum(map(len, expected))
+    assert record["answer"] == digest_of(expected)
+
+
+@pytest.mark.parametrize("count", [1, 2, 400, 1_000])
+def test_the_digest_is_that_of_all_bytes_that_left(count: int):
+    sent = [START_OF_STREAM, *[WORD] * count, DONE]
+    got, record = answered(STREAM, sent, hides_usage=False)
+    assert record["answer"] == digest_of(got)
+    assert record["chunks"] == len(sent)
+
+
+def test_no_stream_holds_more_than_its_share_of_undigested_bytes():
+    async def scenario() -> None:
+        exchange = Exchange("id", Outcome("id", Journal(), KEY), Replay(b"{}", left), nowhere)
+        await exchange._send(STREAM)
+        for _ in range(1_000):
+            await exchange._send({"type": "http.response.body", "body": WORD, "more_body": True})
+            assert sum(map(len, exchange._passed)) <= 16_384 + len(WORD)
+
+    asyncio.run(scenario())
 
 
 def test_usage_that_was_asked_for_is_shown():
@@ -176,7 +206,7 @@ def test_the_tokens_of_an_answer_are_known_when_its_record_is_under_way():
     async def scenario() -> None:
         journal = Journal()
         journal.go_on.set()
-        outcome = Outcome("id", journal)
+        outcome = Outcome("id", journal, KEY)
         assert outcome.tokens is None
         outcome.count(b'{"usage":{"prompt_tokens":3,"completion_tokens":4}}')
         await outcome.settle(aborted=False)

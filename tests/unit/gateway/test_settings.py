@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from deepseek_local import digest_keys
 from deepseek_local.errors import IdentityError, LaunchError, PolicyError
 from deepseek_local.gateway import settings
 from deepseek_local.gateway.middleware import PolicyMiddleware
@@ -19,7 +20,8 @@ async def engine(*_: Any) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("tokens.key", "digest.key", "salt.key"):
+    digest_keys.ensure(tmp_path / "digest-keys")
+    for name in ("tokens.key", "salt.key"):
         keys.ensure(tmp_path / name)
     (tmp_path / "policy.csv").write_text("p, admin, *, *\n")
     path = tmp_path / "gateway.json"
@@ -32,7 +34,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 "internal_tokens": {},
                 "audit_socket": str(tmp_path / "audit.sock"),
                 "audit_timeout_seconds": 2.0,
-                "digest_key_file": str(tmp_path / "digest.key"),
+                "digest_keys": str(tmp_path / "digest-keys"),
                 "drain_file": str(tmp_path / "draining"),
                 "limits": {},
                 "break_glass_file": str(tmp_path / "break-glass.json"),
@@ -101,8 +103,13 @@ def test_a_broken_policy_is_told(file: Path):
         PolicyMiddleware(engine)
 
 
-@pytest.mark.parametrize("name", ["tokens.key", "digest.key"])
-def test_a_missing_key_is_told(file: Path, name: str):
-    file.with_name(name).unlink()
-    with pytest.raises(IdentityError, match=f"{name} cannot be read"):
+def test_a_missing_key_is_told(file: Path):
+    file.with_name("tokens.key").unlink()
+    with pytest.raises(IdentityError, match=r"tokens\.key cannot be read"):
+        PolicyMiddleware(engine)
+
+
+def test_a_missing_digest_key_is_told(file: Path):
+    (file.with_name("digest-keys") / "k1").unlink()
+    with pytest.raises(IdentityError, match="holds no key such as k1"):
         PolicyMiddleware(engine)

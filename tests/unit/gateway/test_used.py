@@ -3,8 +3,10 @@
 import asyncio
 from typing import Any
 
+from deepseek_local.digest_keys import DigestKey
 from deepseek_local.gateway.middleware import _used
 from deepseek_local.gateway.outcome import Outcome
+from deepseek_local.keyed_hash import KeyedHash
 
 TOLD = b'{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":5}}'
 
@@ -19,7 +21,7 @@ class Journal:
 def used(status: int, *chunks: bytes, aborted: bool = False) -> tuple[int | None, int | None, int]:
     async def main() -> tuple[int | None, int | None, int]:
         found = []
-        outcome = Outcome("id", Journal(), lambda ended: found.append(_used(ended)))
+        outcome = Outcome("id", Journal(), DigestKey("k1", KeyedHash(b"")), lambda ended: found.append(_used(ended)))
         outcome.status = status
         for chunk in chunks:
             outcome.count(chunk)

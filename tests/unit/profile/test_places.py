@@ -36,7 +36,7 @@ def test_the_key_of_the_tokens_lies_beside_them():
 def test_no_two_places_are_the_same(name):
     profile = load(name)
     fixed = (
-        PLACES.digest_key,
+        PLACES.digest_keys,
         PLACES.cache,
         PLACES.engine_log,
         PLACES.gateway,
