@@ -20,8 +20,9 @@ from typing import Self
 
 import msgspec
 
-from deepseek_local.audit import clock, history, segments
+from deepseek_local.audit import clock, continuation, history, segments, set_up
 from deepseek_local.audit.clock import Moment
+from deepseek_local.audit.history import History
 from deepseek_local.audit.record import Envelope, Kind, encode
 from deepseek_local.audit.segments import Segment
 from deepseek_local.audit.wire import Request
@@ -65,6 +66,7 @@ class Log:
     def __init__(
         self,
         directory: Path,
+        keys: Path,
         origin: Origin,
         now: Callable[[], Moment] = clock.now,
         segment_bytes: int = SEGMENT_BYTES,
@@ -76,13 +78,20 @@ class Log:
         self._segment_bytes = segment_bytes
         self._lock = _lock(directory)
         try:
-            self._begin()
+            past = history.read(directory)
+            seal = set_up.ensure(directory, keys, origin.node, now())
+            self._publisher = continuation.resume(directory, past, seal)
         except AuditError:
             os.close(self._lock)
             raise
+        try:
+            self._begin(past)
+        except AuditError:
+            self._publisher.close()
+            os.close(self._lock)
+            raise
 
-    def _begin(self) -> None:
-        past = history.read(self._directory)
+    def _begin(self, past: History) -> None:
         moment = self._now()
         self._moment = past.moment(self._origin.boot) or moment
         self._day = moment.day
@@ -104,17 +113,29 @@ class Log:
         else:
             self._write(entries, moment)
 
-    def digest(self) -> None:
-        """Do what a commit leaves for later; call it when its acknowledgements are out."""
+    def finish(self) -> None:
+        """Do what a commit leaves for later; call it when its acknowledgements are out, and after `wait_seconds`. Raises `AuditError`."""
         self._segment.digest()
+        self._publisher.integrate(self._now().mono)
+
+    def wait_seconds(self) -> float | None:
+        """Return how long `finish` may stay away when nothing is committed meanwhile; None for ever."""
+        return self._publisher.wait_seconds(self._now().mono)
+
+    def rotate(self) -> None:
+        """Go on in a new segment. Raises `AuditError`; the log is done for then."""
+        self._rotate([], self._now())
 
     def stop(self, reason: str) -> None:
-        """Write the last record of this start. Raises `AuditError`."""
+        """Write and publish the last record of this start. Raises `AuditError`."""
         self.commit(self._own(Request(0, Kind.STOP, {"reason": reason})))
+        self.finish()
+        self._publisher.publish()
 
     def close(self) -> None:
-        """Give back the segment and the lock."""
+        """Give back the segment, the tree and the lock."""
         self._segment.close()
+        self._publisher.close()
         os.close(self._lock)
 
     def _rotate(self, entries: Sequence[Entry], moment: Moment) -> None:
@@ -132,6 +153,7 @@ class Log:
         ts = clock.timestamp(moment.wall)
         lines = [self._line(seq, ts, moment.mono, entry) for seq, entry in enumerate(entries, self._next_seq)]
         self._segment.append(lines)
+        self._publisher.sequenced(lines, moment.mono)
         self._next_seq += len(entries)
         self._moment = moment
 

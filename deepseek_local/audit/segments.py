@@ -1,5 +1,5 @@
 """
-The files of the log: `segment-000001.jsonl`, `segment-000002.jsonl`, … in one directory.
+The files of the log: `segment-000001.jsonl`, `segment-000002.jsonl`, … in one directory, with `.gz` behind the name once compressed.
 
 A segment is created empty (O_EXCL), only ever appended to (O_APPEND), and never written again once its writer is gone: every start begins
 a new one, so that a torn last line stays as evidence and the append-only flag of the file system (`chattr +a`, which forbids truncation)
@@ -13,6 +13,7 @@ once and then calls the lost pages clean (fsync(2); Rebello et al., "Can Applica
 """
 
 import errno
+import gzip
 import hashlib
 import itertools
 import logging
@@ -21,7 +22,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self, cast
 
 from deepseek_local.errors import AuditError
 from deepseek_local.files import sync_directory
@@ -30,7 +31,7 @@ OPEN_MODE = 0o600
 SEALED_MODE = 0o440
 
 _logger = logging.getLogger(__name__)
-_NAME = re.compile(r"segment-(\d{6,})\.jsonl")
+_NAME = re.compile(r"segment-(\d{6,})\.jsonl(?:\.gz)?")
 _REMEDIES = {
     errno.ENOSPC: "free space on that volume",
     errno.EDQUOT: "raise the quota on that volume",
@@ -120,13 +121,26 @@ def path(directory: Path, number: int) -> Path:
     return directory / f"segment-{number:06d}.jsonl"
 
 
+def compressed(place: Path) -> Path:
+    """Return the name that a segment has after compression; while both are there they are one."""
+    return place.with_name(f"{place.name}.gz")
+
+
+def open_to_read(place: Path) -> BinaryIO:
+    """Open a segment, compressed or not; offsets are those of its own bytes. Raises `OSError`."""
+    try:
+        return place.open("rb")
+    except FileNotFoundError:
+        return cast("BinaryIO", gzip.open(compressed(place), "rb"))
+
+
 def numbers(directory: Path) -> list[int]:
     """Return the numbers of the segments in order. Raises `AuditError` when one is missing in between."""
     try:
         names = [entry.name for entry in directory.iterdir()]
     except OSError as error:
         raise failure("list", directory, error) from error
-    found = sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+    found = sorted({int(match[1]) for name in names if (match := _NAME.fullmatch(name))})
     for number, following in itertools.pairwise(found):
         if following != number + 1:
             missing = path(directory, number + 1)

@@ -36,20 +36,22 @@ _logger = logging.getLogger(__name__)
 
 def run(
     directory: Path,
+    keys: Path,
     path: Path,
+    *,
     node: str,
     allowed_uids: Collection[int] = (),
     watermarks: Watermarks = Watermarks(),  # noqa: B008 -- immutable
 ) -> None:
     """
-    Keep the log in `directory` and serve it on the socket `path` until SIGTERM or SIGINT.
+    Keep the log in `directory`, sealed with `keys`, and serve it on the socket `path` until SIGTERM or SIGINT.
 
     The socket accepts clients only after the log is open. Users other than root and our own need to be in `allowed_uids`.
     Raises `AuditError` when the log cannot be continued or written.
     """
     with claim(path) as listener, _wakeup() as stop:
         space = Space(directory, watermarks)
-        log = Log(directory, Origin.here(node))
+        log = Log(directory, keys, Origin.here(node))
         listener.listen(CLIENT_LIMIT)
         _logger.info("audit log %s, socket %s", directory, path)
         Sequencer(log, space, listener, stop, {0, os.geteuid(), *allowed_uids}).serve()
@@ -88,7 +90,7 @@ class Sequencer:
         self._log.stop(self._stopped_by)
 
     def _round(self) -> None:
-        readable = self._poll.poll()
+        readable = self._poll.poll(self._log.wait_seconds())
         self._batch += [Entry(os.getpid(), request) for request in self._space.look()]
         for descriptor, _ in readable:
             self._actions[descriptor]()
@@ -100,7 +102,7 @@ class Sequencer:
             if client.ended:
                 self._drop(client)
         self._spoke.clear()
-        self._log.digest()
+        self._log.finish()
 
     def _watch(self, stream: socket.socket, action: Callable[[], None]) -> None:
         self._poll.register(stream, select.EPOLLIN)

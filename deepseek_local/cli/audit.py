@@ -9,7 +9,7 @@ import click
 from deepseek_local import parent
 from deepseek_local.audit import sequencer
 from deepseek_local.audit.space import Watermarks
-from deepseek_local.cli import audit_reading
+from deepseek_local.cli import audit_reading, audit_witness
 from deepseek_local.cli.options import audit_directory_option, verbose_option
 
 
@@ -20,10 +20,19 @@ def command() -> None:
 
 command.add_command(audit_reading.tail)
 command.add_command(audit_reading.search)
+command.add_command(audit_witness.command, "witness")
 
 
 @command.command()
 @audit_directory_option
+@click.option(
+    "--keys",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="DEEPSEEK_LOCAL_AUDIT_KEYS",
+    show_default="the directory above --directory",
+    show_envvar=True,
+    help="Directory of the keys that seal the log.",
+)
 @click.option(
     "--socket",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -79,6 +88,7 @@ command.add_command(audit_reading.search)
 def serve(
     *,
     directory: Path,
+    keys: Path | None,
     socket: Path,
     node: str,
     allowed_uids: tuple[int, ...],
@@ -90,4 +100,12 @@ def serve(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if process is not None:
         parent.end_with(process)
-    sequencer.run(directory, socket, node, allowed_uids, Watermarks(warn_free_percent, stop_free_percent))
+    keys = keys or directory.absolute().parent
+    sequencer.run(
+        directory,
+        keys,
+        socket,
+        node=node,
+        allowed_uids=allowed_uids,
+        watermarks=Watermarks(warn_free_percent, stop_free_percent),
+    )

@@ -24,7 +24,7 @@ def fork_sequencer(sequencer) -> int:
     if child:
         return child
     try:
-        sequencer_process.run(sequencer.log, sequencer.socket, "gpu01")
+        sequencer_process.run(sequencer.log, sequencer.place, sequencer.socket, node="gpu01")
     finally:
         os._exit(70)
 

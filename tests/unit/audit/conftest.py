@@ -20,11 +20,12 @@ class Desk:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.keys = directory.parent
         self.moment = NOON
         self.opened: list[Log] = []
 
     def open(self, segment_bytes: int = SEGMENT_BYTES, boot: str = "boot-1") -> Log:
-        log = Log(self.directory, Origin("gpu01", boot, 1), lambda: self.moment, segment_bytes)
+        log = Log(self.directory, self.keys, Origin("gpu01", boot, 1), lambda: self.moment, segment_bytes)
         self.opened.append(log)
         return log
 
@@ -41,7 +42,7 @@ class Desk:
         return self.directory / f"segment-{number:06d}.jsonl"
 
     def names(self) -> list[str]:
-        return sorted(path.name for path in self.directory.iterdir())
+        return sorted(path.name for path in self.directory.glob("segment-*"))
 
     def records(self, number: int) -> list[dict]:
         return [json.loads(line) for line in self.segment(number).read_bytes().split(b"\n")[:-1]]

@@ -1,0 +1,185 @@
+"""
+How a start finds the tree again, and refuses a log that is not the one which was sealed.
+
+The keys' state names the newest checkpoint; it is published now if a crash came before. From the full tiles, the edge is taken at the
+beginning of the newest segment, and grows with the records from there on. At the size of the newest checkpoint it must have its root: then
+tiles and records are those that were sealed. Otherwise the tiles may be at fault, so the tree is built again from all records. If the root
+is still another one, the records are.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from deepseek_local.audit import replay
+from deepseek_local.audit.checkpoint_log import CheckpointLog, Sealed
+from deepseek_local.audit.edge import Edge
+from deepseek_local.audit.history import History
+from deepseek_local.audit.publisher import Publisher
+from deepseek_local.audit.seal import Seal
+from deepseek_local.audit.segments import evidence
+from deepseek_local.audit.tile_files import TileFiles
+from deepseek_local.errors import AuditError
+from deepseek_local.tlog import checkpoint, note
+from deepseek_local.tlog.checkpoint import Checkpoint
+from deepseek_local.tlog.tiles import HEIGHT, WIDTH, Tile, subtree_root
+from deepseek_local.tlog.tree import EMPTY_ROOT, HASH_BYTES, leaf
+
+_STEP = 16_384
+"""Records between two looks at the tiles that have become full."""
+
+_logger = logging.getLogger(__name__)
+
+
+def resume(directory: Path, past: History, seal: Seal) -> Publisher:
+    """Return the tree of a log, with all its records in it. Raises `AuditError` when it is not the one that was sealed."""
+    checkpoints = CheckpointLog(directory)
+    try:
+        _settle(checkpoints, seal)
+        newest = _verified(seal.state.note, seal)
+        tiles = TileFiles(directory)
+        edge = _Search(directory, past, newest, tiles).edge()
+        if seal.state.note is not None:
+            tiles.show(seal.state.note.encode())
+    except AuditError:
+        checkpoints.close()
+        raise
+    return Publisher(directory, seal, checkpoints, edge, (newest.size,) if newest.size else ())
+
+
+def _settle(checkpoints: CheckpointLog, seal: Seal) -> None:
+    """Bring the list of checkpoints and the keys' state together, as far as a crash has parted them. Raises `AuditError`."""
+    last, torn = checkpoints.last()
+    state, count = seal.state, 0 if last is None else last.i + 1
+    line = b"" if state.note is None else Sealed(state.index - 1, state.note).line()
+    if line and count == state.index - 1 and line.startswith(torn):
+        checkpoints.append(line[len(torn) :])
+    elif torn:
+        raise AuditError(
+            f"{checkpoints.path} ends with a line that was not written here; {evidence(checkpoints.path.parent)}"
+        )
+    elif count < state.index:
+        raise AuditError(
+            f"{checkpoints.path} has {count} checkpoints, but the keys have sealed {state.index}: restore the log from its copy, or "
+            "move log, audit.key and audit.mac aside as they are, for the investigation, and begin a new log with `audit init`"
+        )
+    elif last is not None and count == state.index and last.note != state.note:
+        raise AuditError(
+            f"the last line of {checkpoints.path} is not what was sealed; {evidence(checkpoints.path.parent)}"
+        )
+    elif last is not None and count > state.index:
+        _verified(last.note, seal)
+        _logger.warning(
+            "audit.mac stands at %d of %d checkpoints, as one from a copy does; it goes on from there",
+            state.index,
+            count,
+        )
+        seal.skip_to(count, last.note)
+
+
+def _verified(sealed: str | None, seal: Seal) -> Checkpoint:
+    """Read the newest checkpoint; without one, it is that of no records. Raises `AuditError` when this log has not signed it."""
+    origin = seal.state.origin
+    if sealed is None:
+        return Checkpoint(origin, 0, EMPTY_ROOT)
+    signed = note.parse(sealed.encode())
+    found = checkpoint.parse(signed.text)
+    if not note.verify(signed, [seal.signer.verifier]) or found.origin != origin:
+        raise AuditError(
+            f"the newest checkpoint is not signed by the key of this log, {seal.signer.verifier}: restore audit.key from its copy"
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The way to the edge over all records."""
+
+    directory: Path
+    past: History
+    newest: Checkpoint
+    tiles: TileFiles
+
+    def edge(self) -> Edge:
+        """Return it. Raises `AuditError` when the records are not those of the newest checkpoint."""
+        if self.newest.size > self.past.next_seq:
+            raise AuditError(
+                f"{self.directory} has {self.past.next_seq} records, but its newest checkpoint has {self.newest.size}; "
+                f"{evidence(self.directory)}"
+            )
+        edge = self._from_tiles()
+        if edge is None:
+            _logger.warning("building the tree of %d records again from the segments", self.past.next_seq)
+            edge = self._from_records()
+        if edge.size != self.past.next_seq:
+            raise AuditError(
+                f"{self.directory} has {edge.size} records instead of {self.past.next_seq}; {evidence(self.directory)}"
+            )
+        return edge
+
+    def _from_tiles(self) -> Edge | None:
+        """Begin where the newest segment does; None when the tiles do not lead to the newest checkpoint."""
+        firsts = [each.extent.first for each in self.past.unsealed if each.extent.first is not None]
+        start = min([self.newest.size, *firsts[:1]])
+        rows = self._rows(start) if self.tiles.are_complete(start) else None
+        if rows is None:
+            return None
+        edge = Edge(rows)
+        leaves = self._leaves(edge.size)
+        for each in islice(leaves, self.newest.size - edge.size):
+            edge.append(each)
+        if edge.root() != self.newest.root:
+            return None
+        return self._finished(edge, leaves)
+
+    def _from_records(self) -> Edge:
+        """Begin with the first record. Nothing is written before the records have proved to be those of the newest checkpoint."""
+        edge = Edge()
+        for each in islice(self._leaves(0), self.newest.size):
+            edge.append(each)
+            edge.take_full()
+        if edge.root() != self.newest.root:
+            raise AuditError(
+                f"the records of {self.directory} are not those of its newest checkpoint, of {self.newest.size} records; "
+                f"{evidence(self.directory)}"
+            )
+        return self._finished(Edge(), self._leaves(0))
+
+    def _finished(self, edge: Edge, leaves: Iterator[bytes]) -> Edge:
+        """Add the other records, and see that there is a file for each full tile."""
+        restored = self.tiles.restore(edge.take_full())
+        while step := list(islice(leaves, _STEP)):
+            for each in step:
+                edge.append(each)
+            restored += self.tiles.restore(edge.take_full())
+        if restored:
+            _logger.info("wrote %d tiles that were missing", restored)
+        return edge
+
+    def _leaves(self, start: int) -> Iterator[bytes]:
+        return map(leaf, replay.lines(self.directory, start))
+
+    def _rows(self, start: int) -> list[list[bytes]] | None:
+        """
+        Return the last tile of each level for a tree of `start` leaves, or one that ends with its last full tile; None without tiles.
+
+        Only the lowest row may need a partial tile; the others are the roots of full tiles.
+        """
+        rows = [self._lowest_row(start)]
+        level = 1
+        while count := start >> HEIGHT * level:
+            row = [self.tiles.read(Tile(level - 1, number)) for number in range(count - count % WIDTH, count)]
+            if None in row:
+                return None
+            rows.append([subtree_root(hashes) for hashes in row if hashes is not None])
+            level += 1
+        return rows
+
+    def _lowest_row(self, start: int) -> list[bytes]:
+        number, count = divmod(start, WIDTH)
+        hashes = self.tiles.read_lowest(number, self.newest.size) if count else None
+        return (
+            [] if hashes is None else [hashes[at : at + HASH_BYTES] for at in range(0, count * HASH_BYTES, HASH_BYTES)]
+        )
