@@ -27,20 +27,20 @@ class Held:
 
 @dataclass(slots=True)
 class Loss:
-    """Records that fell out one after the other."""
+    """Records that fell out, with nothing told about them yet."""
 
     count: int = 0
     since_ns: int = 0
-    """Wall clock at the first of them."""
+    """Wall clock when the oldest of them was made."""
     until_ns: int = 0
-    """Wall clock at the last of them."""
+    """Wall clock when the newest of them was made."""
 
-    def add(self, later: "Loss") -> None:
-        """Count what fell out afterwards."""
-        if later.count:
-            self.since_ns = self.since_ns or later.since_ns
-            self.until_ns = later.until_ns
-            self.count += later.count
+    def add(self, other: "Loss") -> None:
+        """Count others with these."""
+        losses = [loss for loss in (self, other) if loss.count]
+        self.since_ns = min((loss.since_ns for loss in losses), default=0)
+        self.until_ns = max((loss.until_ns for loss in losses), default=0)
+        self.count += other.count
 
     def fields(self) -> dict[str, object]:
         """Return the fields of its `gap` record."""
