@@ -188,12 +188,23 @@ def _tied(child: Command) -> Command:
 
 def _sequencer(plan: Plan, host_environment: Mapping[str, str]) -> Command:
     places = plan.places
-    directories = ("--directory", str(places.audit(plan.profile)), "--socket", str(places.audit_socket))
+    directories = ("--directory", str(places.audit(plan.profile)), "--keys", str(places.home))
     name = _node(plan)
     node = () if name is None else ("--node", name)
     audit = plan.profile.audit
     room = (f"--warn-free-percent={audit.warn_free_percent:g}", f"--stop-free-percent={audit.stop_free_percent:g}")
-    argv = (sys.executable, "-m", "deepseek_local", "audit", "serve", *directories, *node, *room)
+    argv = (
+        sys.executable,
+        "-m",
+        "deepseek_local",
+        "audit",
+        "serve",
+        *directories,
+        "--socket",
+        str(places.audit_socket),
+        *node,
+        *room,
+    )
     inherited = {name: host_environment[name] for name in _SEQUENCER_NEEDS if name in host_environment}
     return Command(
         argv, {"LANG": "C.UTF-8", **inherited, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}, places.sequencer_log

@@ -10,7 +10,6 @@ A segment ends by its size, by the turn of the day in UTC, or because its proces
 first record that was written after the wall clock had been moved.
 """
 
-import fcntl
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -20,14 +19,13 @@ from typing import Self
 
 import msgspec
 
-from deepseek_local.audit import clock, continuation, history, segments, set_up
+from deepseek_local.audit import clock, continuation, history, lock, segments, set_up
 from deepseek_local.audit.clock import Moment
 from deepseek_local.audit.history import History
 from deepseek_local.audit.record import Envelope, Kind, encode
 from deepseek_local.audit.segments import Segment
 from deepseek_local.audit.wire import Request
 from deepseek_local.errors import AuditError
-from deepseek_local.files import make_directory, sync_directory
 
 SEGMENT_BYTES = 256 * 1024 * 1024
 """A segment that has reached this size is closed before the next commit."""
@@ -76,7 +74,7 @@ class Log:
         self._origin = origin
         self._now = now
         self._segment_bytes = segment_bytes
-        self._lock = _lock(directory)
+        self._lock = lock.take(directory)
         try:
             past = history.read(directory)
             seal = set_up.ensure(directory, keys, origin.node, now())
@@ -168,24 +166,3 @@ class Log:
 
     def _own(self, *requests: Request) -> list[Entry]:
         return [Entry(self._origin.pid, request) for request in requests]
-
-
-def _lock(directory: Path) -> int:
-    """Create the directory where needed and lock it; the lock ends with the process. Raises `AuditError`."""
-    try:
-        if not directory.exists():
-            make_directory(directory)
-            sync_directory(directory.parent)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise segments.failure("open", directory, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        reason = f"another audit sequencer writes to {directory}: stop it first, or use another directory"
-        raise AuditError(reason) from error
-    except OSError as error:
-        os.close(descriptor)
-        raise segments.failure("lock", directory, error) from error
-    return descriptor

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from deepseek_local.audit import rotation
 from deepseek_local.audit.connection import Connection
 from deepseek_local.audit.listener import claim, peer
 from deepseek_local.audit.log import Entry, Log, Origin
@@ -30,6 +31,8 @@ from deepseek_local.errors import AuditError
 
 CLIENT_LIMIT = 256
 """Connections at a time; the next one is told so and closed."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, rotation.SIGNAL)
 
 _logger = logging.getLogger(__name__)
 
@@ -156,17 +159,21 @@ class Sequencer:
         client.stream.close()
 
     def _note_signal(self) -> None:
-        self._stopped_by = signal.Signals(self._stop.recv(1)[0]).name
+        received = signal.Signals(self._stop.recv(1)[0])
+        if received is rotation.SIGNAL:
+            self._log.rotate()
+        else:
+            self._stopped_by = received.name
 
 
 @contextmanager
 def _wakeup() -> Iterator[socket.socket]:
-    """Turn SIGTERM and SIGINT into bytes on a socket, so that they wait for the end of a batch like any other event."""
+    """Turn signals into bytes on a socket, so that they wait for the end of a batch like any other event."""
     receiver, sender = socket.socketpair()
     with receiver, sender:
         sender.settimeout(0)
         previous = signal.set_wakeup_fd(sender.fileno())
-        handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+        handlers = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
         try:
             yield receiver
         finally:

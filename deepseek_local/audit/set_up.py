@@ -6,9 +6,12 @@ so it leaves it in a file, where `audit init` takes it away later; until then th
 """
 
 import logging
+import os
 from pathlib import Path
 
-from deepseek_local.audit import clock, replay, seal, segments
+import msgspec
+
+from deepseek_local.audit import clock, lock, replay, seal, segments
 from deepseek_local.audit.checkpoint_log import NAME
 from deepseek_local.audit.clock import Moment
 from deepseek_local.audit.seal import FIRST_KEY, Seal
@@ -17,36 +20,61 @@ from deepseek_local.errors import AuditError
 _logger = logging.getLogger(__name__)
 
 
+class HandedOut(msgspec.Struct, frozen=True):
+    """What the auditor keeps."""
+
+    verifier_key: str
+    """Checks the signatures of checkpoints."""
+    first_key: bytes
+    """32 bytes, for the evolving MAC."""
+
+
 def ensure(directory: Path, keys: Path, node: str, now: Moment) -> Seal:
     """Return the keys of the log in `directory`, which the caller has locked, after making them if there are none. Raises `AuditError`."""
     if not seal.is_there(keys):
-        first = make(directory, keys, origin(directory, node, now))
+        first = _make(directory, keys, origin(directory, node, now))
         seal.write_key(keys / FIRST_KEY, first)
-        _logger.warning(
-            "the first key of the audit log waits in %s: let the auditor take it with `audit init`", keys / FIRST_KEY
-        )
         _logger.info("new audit log, verified with the key %s", seal.read(keys).signer.verifier)
+        _logger.warning("its first key waits in %s for the auditor: run `audit init`", keys / FIRST_KEY)
     return seal.read(keys)
 
 
-def make(directory: Path, keys: Path, name: str) -> bytes:
-    """Make the keys and return the first one of the MAC. Raises `AuditError` when the log has been sealed with others."""
+def hand_out(directory: Path, keys: Path, node: str, now: Moment, name: str | None) -> HandedOut:
+    """
+    Return what the auditor keeps, of the log that is named, after making the keys if there are none.
+
+    Raises `AuditError` when the first key has been handed out before.
+    """
+    if not seal.is_there(keys):
+        locked = lock.take(directory)
+        try:
+            first = _make(directory, keys, name or origin(directory, node, now))
+        finally:
+            os.close(locked)
+    elif (keys / FIRST_KEY).exists():
+        first = seal.read_key(keys / FIRST_KEY)
+    else:
+        raise AuditError(
+            f"{keys} has keys already, and their first one has been handed out: it cannot be shown again; "
+            "for another log name another directory with --keys"
+        )
+    return HandedOut(str(seal.read(keys).signer.verifier), first)
+
+
+def forget_first_key(keys: Path) -> None:
+    """Remove the first key of the MAC where a start has left it. Raises `AuditError`."""
+    if (keys / FIRST_KEY).exists():
+        seal.remove(keys / FIRST_KEY)
+
+
+def _make(directory: Path, keys: Path, name: str) -> bytes:
+    """Return the first key of the MAC. Raises `AuditError` when the log has been sealed with other keys."""
     sealed = directory / NAME
     if sealed.exists():
         raise AuditError(
-            f"{sealed} was sealed with keys that are not in {keys}: restore them from their copy, or name their directory"
+            f"{sealed} was sealed with keys that are not in {keys}: restore them from their copy, or name their directory with --keys"
         )
     return seal.make(keys, name)
-
-
-def take_first_key(keys: Path) -> bytes | None:
-    """Return the first key of the MAC that a start has left, and remove it; None when there is none. Raises `AuditError`."""
-    place = keys / FIRST_KEY
-    if not place.exists():
-        return None
-    key = seal.read_key(place)
-    seal.remove(place)
-    return key
 
 
 def origin(directory: Path, node: str, now: Moment) -> str:

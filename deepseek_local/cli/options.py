@@ -2,7 +2,8 @@
 The options that several commands share, as decorators, each with its environment twin.
 
 `@profile_option` gives the command a parameter `profile: str`, `@home_option` `home: Path`, `@audit_directory_option`
-`directory: Path`, `@set_option` `sets: tuple[str, ...]` and `@format_option` `output: Format`. `@verbose_option` gives none: `cli.main` reads it.
+`directory: Path`, `@audit_keys_option` `keys: Path | None`, `@audit_socket_option` `socket: Path`, `@set_option` `sets: tuple[str, ...]` and
+`@format_option` `output: Format`. `@verbose_option` gives none: `cli.main` reads it.
 """
 
 from collections.abc import Callable
@@ -60,6 +61,30 @@ def audit_directory_option(command: Command) -> Command:
         show_default=True,
         show_envvar=True,
         help="Directory of the segments.",
+    )(command)
+
+
+def audit_keys_option(command: Command) -> Command:
+    """Add `--keys`; without it they lie in the directory above that of the segments."""
+    return click.option(
+        "--keys",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="DEEPSEEK_LOCAL_AUDIT_KEYS",
+        show_default="the directory above --directory",
+        show_envvar=True,
+        help="Directory of the keys that seal the log.",
+    )(command)
+
+
+def audit_socket_option(command: Command) -> Command:
+    """Add `--socket`, which is required."""
+    return click.option(
+        "--socket",
+        type=click.Path(dir_okay=False, path_type=Path),
+        required=True,
+        envvar="DEEPSEEK_LOCAL_AUDIT_SOCKET",
+        show_envvar=True,
+        help="Unix socket of the sequencer.",
     )(command)
 
 

@@ -1,0 +1,65 @@
+"""`deepseek-local audit init` and `audit rotate`: what people ask of the audit log's writer."""
+
+import socket as sockets
+from pathlib import Path
+
+import click
+
+from deepseek_local.audit import clock, rotation, set_up
+from deepseek_local.audit.admin import record_change
+from deepseek_local.cli import render
+from deepseek_local.cli.options import (
+    audit_directory_option,
+    audit_keys_option,
+    audit_socket_option,
+    format_option,
+    verbose_option,
+)
+from deepseek_local.cli.render import Format
+
+_SENTENCE = (
+    "The auditor keeps both away from this host, which does not have the first key any more and cannot show it again."
+)
+
+
+@click.command()
+@audit_directory_option
+@audit_keys_option
+@click.option(
+    "--node",
+    default=sockets.gethostname,
+    envvar="DEEPSEEK_LOCAL_AUDIT_NODE",
+    show_default="host name",
+    show_envvar=True,
+    help="Name of this host in the origin of the log.",
+)
+@click.option(
+    "--origin",
+    metavar="NAME",
+    envvar="DEEPSEEK_LOCAL_AUDIT_ORIGIN",
+    show_default="NODE/audit/YEAR",
+    show_envvar=True,
+    help="Name of the log, which no other log may ever have.",
+)
+@format_option
+@verbose_option
+def init(*, directory: Path, keys: Path | None, node: str, origin: str | None, output: Format) -> None:
+    """Make the keys that seal the log, and show what the auditor keeps; after a first start, show what it has made."""
+    keys = keys or directory.absolute().parent
+    handed = set_up.hand_out(directory, keys, node, clock.now(), origin)
+    shown = {"verifier_key": handed.verifier_key, "first_key": handed.first_key.hex()}
+    lines = [f"verifier key  {shown['verifier_key']}", f"first key     {shown['first_key']}", _SENTENCE]
+    render.result(output, shown, lines)
+    set_up.forget_first_key(keys)
+
+
+@click.command()
+@audit_directory_option
+@audit_socket_option
+@format_option
+@verbose_option
+def rotate(*, directory: Path, socket: Path, output: Format) -> None:
+    """Let the running sequencer close its segment and begin a new one."""
+    record_change(socket, "audit_rotate", "audit_log", {})
+    segment = rotation.rotate(directory, socket)
+    render.result(output, {"segment": str(segment)}, [f"{segment} follows"])
