@@ -17,6 +17,9 @@ from deepseek_local.tlog.tree import EMPTY_ROOT, HASH_BYTES, consistency_proof, 
 DIRECTORY = "tlog"
 """Below the audit directory."""
 
+_LOOKS = 3
+"""A tile may grow between a look at the directory and a look into it."""
+
 
 class LocalLog:
     """The audit directory of this host, read only."""
@@ -49,16 +52,17 @@ class LocalLog:
 
     def _read(self, path: str) -> bytes:
         full, _, width = path.partition(".p/")
-        size = int(width or WIDTH) * HASH_BYTES
-        for name in (path, full, *self._larger(full, int(width or WIDTH)), full):
-            try:
-                return read_regular(self._place / name, WIDTH * HASH_BYTES)[:size]
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise AuditError(
-                    f"{self._place / name} cannot be read ({error.strerror}); look at its rights"
-                ) from error
+        wanted = int(width or WIDTH)
+        for _ in range(_LOOKS):
+            for name in (path, full, *self._larger(full, wanted)):
+                try:
+                    return read_regular(self._place / name, WIDTH * HASH_BYTES)[: wanted * HASH_BYTES]
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    raise AuditError(
+                        f"{self._place / name} cannot be read ({error.strerror}); look at its rights"
+                    ) from error
         raise AuditError(f"{self._place / path} is missing; build the tiles from the records again")
 
     def _larger(self, full: str, width: int) -> list[str]:

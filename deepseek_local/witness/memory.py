@@ -57,13 +57,14 @@ class Book:
 
     def keep(self, origin: str, signed: Note) -> None:
         """Remember a checkpoint; when this returns, no power cut can take it away. Raises `WitnessError`."""
-        seen = {**self._content.seen, origin: signed.encode().decode()}
+        content = msgspec.structs.replace(self._content, seen={**self._content.seen, origin: signed.encode().decode()})
         try:
-            _write(self._place, msgspec.structs.replace(self._content, seen=seen))
+            _write(self._place, content)
         except OSError as error:
             raise WitnessError(
                 f"{self._place} cannot be written ({error.strerror}), so nothing is cosigned; make room and look at its owner"
             ) from error
+        self._content = content
 
 
 class Memory:

@@ -1,0 +1,104 @@
+"""A witness forgets nothing, and does not begin anew by himself."""
+
+import json
+
+import pytest
+from logs_to_witness import ORIGIN, GrowingLog
+
+from deepseek_local.errors import AuditError, WitnessError
+from deepseek_local.tlog import checkpoint
+from deepseek_local.witness import memory
+from deepseek_local.witness.memory import Memory
+
+NAME = "audit.example/w1"
+
+
+@pytest.fixture
+def directory(tmp_path):
+    memory.create(tmp_path / "witness", NAME)
+    return tmp_path / "witness"
+
+
+@pytest.fixture
+def signed(tmp_path):
+    return GrowingLog(tmp_path / "log").grow(5)
+
+
+def test_a_new_witness_has_a_key_of_his_own_and_has_seen_nothing(tmp_path):
+    made = memory.create(tmp_path / "w", NAME)
+    kept = Memory(tmp_path / "w")
+    assert (kept.cosigner.name, kept.cosigner.verifier) == (NAME, made.verifier)
+    assert memory.create(tmp_path / "another", NAME).verifier != made.verifier
+    with kept.held() as book:
+        assert book.seen(ORIGIN) is None
+
+
+def test_what_was_kept_is_seen_by_the_next_process(directory, signed):
+    with Memory(directory).held() as book:
+        book.keep(ORIGIN, signed)
+        book.keep("another", signed)
+    with Memory(directory).held() as book:
+        assert book.seen(ORIGIN) == checkpoint.parse(signed.text)
+
+
+def test_key_and_memory_belong_to_the_owner_alone(directory):
+    assert [
+        path.stat().st_mode & 0o777 for path in (directory, directory / "witness.key", directory / "memory.json")
+    ] == [
+        0o700,
+        0o600,
+        0o600,
+    ]
+
+
+def test_a_witness_is_never_made_over_another(directory):
+    (directory / "memory.json").unlink()
+    with pytest.raises(WitnessError, match="there is a witness"):
+        memory.create(directory, NAME)
+
+
+def test_a_bad_name_makes_no_witness(tmp_path):
+    with pytest.raises(AuditError):
+        memory.create(tmp_path / "w", "two words")
+    assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("name", ["memory.json", "witness.key"])
+def test_without_memory_or_key_nobody_signs(directory, name):
+    (directory / name).unlink()
+    with pytest.raises(WitnessError, match="under another name"):
+        Memory(directory)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"name": "x"}', '{"name": "x", "seen": {}, "v": 2}', '{"name": "x", "seen": {}, "more": 1}'],
+)
+def test_a_damaged_memory_is_not_used(directory, content):
+    (directory / "memory.json").write_text(content)
+    with pytest.raises(WitnessError, match="is damaged"):
+        Memory(directory)
+
+
+@pytest.mark.parametrize("change", [lambda text: text.replace("audit/2026", "audit/2027", 1), lambda _: "no note"])
+def test_a_checkpoint_that_is_damaged_or_in_a_wrong_place_is_not_used(directory, signed, change):
+    place = directory / "memory.json"
+    with Memory(directory).held() as book:
+        book.keep(ORIGIN, signed)
+    content = json.loads(place.read_text())
+    content["seen"][ORIGIN] = change(content["seen"][ORIGIN])
+    place.write_text(json.dumps(content))
+    with Memory(directory).held() as book, pytest.raises(WitnessError, match="is damaged"):
+        book.seen(ORIGIN)
+
+
+def test_a_key_that_others_can_read_is_not_used(directory):
+    (directory / "witness.key").chmod(0o640)
+    with pytest.raises(WitnessError, match="chmod 600"):
+        Memory(directory)
+
+
+def test_a_key_of_another_length_is_not_used(directory):
+    (directory / "witness.key").write_bytes(bytes(31))
+    with pytest.raises(WitnessError, match="does not have 32 bytes"):
+        Memory(directory)
