@@ -9,7 +9,7 @@ import click
 from deepseek_local import parent
 from deepseek_local.audit import sequencer
 from deepseek_local.audit.space import Watermarks
-from deepseek_local.cli import audit_reading, audit_witness
+from deepseek_local.cli import audit_hash, audit_reading, audit_witness
 from deepseek_local.cli.options import audit_directory_option, verbose_option
 
 
@@ -18,6 +18,8 @@ def command() -> None:
     """Run the audit sequencer and look at its log."""
 
 
+command.add_command(audit_hash.hash_text)
+command.add_command(audit_hash.keys)
 command.add_command(audit_reading.tail)
 command.add_command(audit_reading.search)
 command.add_command(audit_witness.command, "witness")

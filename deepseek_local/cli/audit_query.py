@@ -18,6 +18,7 @@ _PATTERNS = {
     "reason": "Why something was refused or ended.",
     "model": "Model that was asked for.",
     "tenant": "Tenant for which it was decided.",
+    "digest": "Digest of a prompt or an answer, as `audit hash` prints it.",
 }
 
 

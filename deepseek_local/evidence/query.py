@@ -54,6 +54,8 @@ class Query:
     reason: Pattern | None = None
     model: Pattern | None = None
     tenant: Pattern | None = None
+    digest: Pattern | None = None
+    """Keyed digest of a prompt or an answer."""
     since: str | None = None
     """The first moment that counts."""
     until: str | None = None
@@ -92,6 +94,7 @@ class Query:
             (self.reason, b'"reason":', lambda record: _fields(record, "reason")),
             (self.tenant, b'"tenant":', lambda record: _fields(record, "tenant")),
             (self.model, b'"model":', lambda record: _members(record, "attr", "model")),
+            (self.digest, b'"hmac":', _digests),
             (self.what, b"", _what),
         )
         for pattern, prefix, values in asked:
@@ -107,6 +110,11 @@ def _who(record: Record) -> Iterator[object]:
 def _what(record: Record) -> Iterator[object]:
     yield str(record.envelope.kind)
     yield from _fields(record, "act", "obj", "route")
+
+
+def _digests(record: Record) -> Iterator[object]:
+    yield from _members(record, "prompt", "hmac")
+    yield from _members(record, "answer", "hmac")
 
 
 def _fields(record: Record, *names: str) -> Iterator[object]:
