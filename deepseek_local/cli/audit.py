@@ -9,8 +9,8 @@ import click
 from deepseek_local import parent
 from deepseek_local.audit import sequencer
 from deepseek_local.audit.space import Watermarks
-from deepseek_local.cli import audit_hash, audit_reading, audit_witness
-from deepseek_local.cli.options import audit_directory_option, verbose_option
+from deepseek_local.cli import audit_export, audit_hash, audit_reading, audit_witness, audit_writing
+from deepseek_local.cli.options import audit_directory_option, audit_keys_option, audit_socket_option, verbose_option
 
 
 @click.group()
@@ -22,27 +22,16 @@ command.add_command(audit_hash.hash_text)
 command.add_command(audit_hash.keys)
 command.add_command(audit_reading.tail)
 command.add_command(audit_reading.search)
+command.add_command(audit_export.command)
 command.add_command(audit_witness.command, "witness")
+command.add_command(audit_writing.init)
+command.add_command(audit_writing.rotate)
 
 
 @command.command()
 @audit_directory_option
-@click.option(
-    "--keys",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="DEEPSEEK_LOCAL_AUDIT_KEYS",
-    show_default="the directory above --directory",
-    show_envvar=True,
-    help="Directory of the keys that seal the log.",
-)
-@click.option(
-    "--socket",
-    type=click.Path(dir_okay=False, path_type=Path),
-    required=True,
-    envvar="DEEPSEEK_LOCAL_AUDIT_SOCKET",
-    show_envvar=True,
-    help="Unix socket that clients write to.",
-)
+@audit_keys_option
+@audit_socket_option
 @click.option(
     "--node",
     default=sockets.gethostname,

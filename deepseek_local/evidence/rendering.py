@@ -25,7 +25,7 @@ _COMPUTED = frozenset("=+-@\t\r＝＋－＠")
 def text(record: Record) -> str:
     """Write a record for a terminal: when, which, what, and then the fields."""
     head = clean({"ts": record.envelope.ts})
-    fields = " ".join(f"{name}={_word(value)}" for name, value in _flat("", clean(record.fields)))
+    fields = " ".join(f"{name}={_word(value)}" for name, value in flat(clean(record.fields)))
     envelope = record.envelope
     return f"{head['ts']} {envelope.seq:>9} {envelope.kind:<14} pid={envelope.pid} {fields}".rstrip()
 
@@ -39,7 +39,7 @@ def row(record: Record) -> str:
     """Write a record as a row of the table, with its line break."""
     envelope = record.envelope
     head = {"seq": envelope.seq, "ts": envelope.ts, "kind": str(envelope.kind), "node": envelope.node}
-    cells = dict(_flat("", clean({**record.fields, **head, "pid": envelope.pid})))
+    cells = dict(flat(clean({**record.fields, **head, "pid": envelope.pid})))
     return _csv(tuple(_cell(cells.get(name, "")) for name in COLUMNS))
 
 
@@ -51,10 +51,11 @@ def line(exact: bytes, *, is_terminal: bool) -> str:
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in decoded[:-1]) + "\n"
 
 
-def _flat(prefix: str, members: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+def flat(members: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every value below its dotted name."""
     for name, value in members.items():
         if isinstance(value, Mapping):
-            yield from _flat(f"{prefix}{name}.", value)
+            yield from flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 
