@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from deepseek_local.audit import wire
-from deepseek_local.audit.client import AuditClient, Watcher
+from deepseek_local.audit.client import AuditClient
+from deepseek_local.audit.link import Watcher
 from deepseek_local.audit.record import Kind
 from deepseek_local.audit.ring import Held, Loss, Ring, failure
 from deepseek_local.errors import AuditError
