@@ -101,6 +101,11 @@ class Log:
         for each in past.unsealed:
             segments.seal(each.path)
 
+    @property
+    def number(self) -> int:
+        """The number of the segment that is being written; those before it are sealed."""
+        return self._number
+
     def commit(self, entries: Sequence[Entry]) -> None:
         """Return when all entries are on disk. After an `AuditError` the log is done for: do not call it again."""
         moment = self._now()

@@ -136,24 +136,34 @@ def open_to_read(place: Path) -> BinaryIO:
 
 def numbers(directory: Path) -> list[int]:
     """Return the numbers of the segments in order. Raises `AuditError` when one is missing in between."""
+    found = _listed(directory)
+    if _hole(found) is not None:  # a listing can miss a segment that is just getting its compressed name
+        found = _listed(directory)
+    if (missing := _hole(found)) is not None:
+        later = next(number for number in found if number > missing)
+        raise AuditError(
+            f"{path(directory, missing)} is missing, but {path(directory, later).name} exists; {evidence(directory)}"
+        )
+    return found
+
+
+def _listed(directory: Path) -> list[int]:
     try:
         names = [entry.name for entry in directory.iterdir()]
     except OSError as error:
         raise failure("list", directory, error) from error
-    found = sorted({int(match[1]) for name in names if (match := _NAME.fullmatch(name))})
-    for number, following in itertools.pairwise(found):
-        if following != number + 1:
-            missing = path(directory, number + 1)
-            raise AuditError(
-                f"{missing} is missing, but {path(directory, following).name} exists; {evidence(directory)}"
-            )
-    return found
+    return sorted({int(match[1]) for name in names if (match := _NAME.fullmatch(name))})
+
+
+def _hole(found: Sequence[int]) -> int | None:
+    """Return the first number that is missing in between."""
+    return next((one + 1 for one, following in itertools.pairwise(found) if following != one + 1), None)
 
 
 def is_empty(place: Path) -> bool:
     """Whether a start failed before it could write anything here. Raises `AuditError`."""
     try:
-        return place.stat().st_size == 0
+        return not compressed(place).exists() and place.stat().st_size == 0
     except OSError as error:
         raise failure("examine", place, error) from error
 

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from deepseek_local.audit import rotation
+from deepseek_local.audit.compression import Compressor
 from deepseek_local.audit.connection import Connection
 from deepseek_local.audit.listener import claim, peer
 from deepseek_local.audit.log import Entry, Log, Origin
@@ -52,12 +53,13 @@ def run(
     The socket accepts clients only after the log is open. Users other than root and our own need to be in `allowed_uids`.
     Raises `AuditError` when the log cannot be continued or written.
     """
-    with claim(path) as listener, _wakeup() as stop:
+    with claim(path) as listener, _wakeup() as stop, Compressor(directory) as compressor:
         space = Space(directory, watermarks)
         log = Log(directory, keys, Origin.here(node))
         listener.listen(CLIENT_LIMIT)
         _logger.info("audit log %s, socket %s", directory, path)
-        Sequencer(log, space, listener, stop, {0, os.geteuid(), *allowed_uids}).serve()
+        allowed = {0, os.geteuid(), *allowed_uids}
+        Sequencer(log, space, compressor, listener=listener, stop=stop, allowed_uids=allowed).serve()
 
 
 class Sequencer:
@@ -67,12 +69,15 @@ class Sequencer:
         self,
         log: Log,
         space: Space,
+        compressor: Compressor,
+        *,
         listener: socket.socket,
         stop: socket.socket,
         allowed_uids: Collection[int],
     ) -> None:
         self._log = log
         self._space = space
+        self._compressor = compressor
         self._listener = listener
         self._stop = stop
         self._allowed_uids = allowed_uids
@@ -88,6 +93,7 @@ class Sequencer:
 
     def serve(self) -> None:
         """Take batches until a signal arrives, and then write `stop`. Raises `AuditError`."""
+        self._compressor.below(self._log.number)
         while self._stopped_by is None:
             self._round()
         self._log.stop(self._stopped_by)
@@ -106,6 +112,7 @@ class Sequencer:
                 self._drop(client)
         self._spoke.clear()
         self._log.finish()
+        self._compressor.below(self._log.number)
 
     def _watch(self, stream: socket.socket, action: Callable[[], None]) -> None:
         self._poll.register(stream, select.EPOLLIN)

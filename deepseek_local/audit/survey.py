@@ -42,7 +42,7 @@ class Survey:
 def take(place: Path) -> Survey:
     """Read a segment from disk. Raises `AuditError` when it is damaged or cannot be read."""
     try:
-        with place.open("rb") as stream:
+        with segments.open_to_read(place) as stream:
             _forget_cache(stream.fileno())
             return _Reading(place, stream).survey()
     except OSError as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.client import Protocol
+from tests.support import segment_files
 
 OF_SERVER = {400, 405, 426}
 """Statuses with which uvicorn and websockets refuse what is no request for them."""
@@ -49,10 +50,7 @@ def collect(protocol: Protocol, audit: Path, seen: Path) -> Evidence:
 
 def records(audit: Path) -> Iterator[Mapping[str, Any]]:
     """Yield every record, in order."""
-    for path in sorted(audit.glob("segment-*.jsonl")):
-        with path.open("rb") as lines:
-            for line in lines:
-                yield json.loads(line)
+    yield from map(json.loads, segment_files.lines(audit))
 
 
 def findings(evidence: Evidence) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import segment_files
 
 from deepseek_local.audit.client import append_once
 
@@ -75,14 +76,14 @@ class Sequencer:
         return stream
 
     def segments(self) -> list[Path]:
-        return sorted(self.log.glob("segment-*.jsonl"))
+        return segment_files.segments(self.log)
 
     def records(self) -> list[dict]:
         """Every whole record of the log, in order, after a check of everything that segments say about each other."""
         records: list[dict] = []
         torn: dict[str, tuple[int, int, str]] = {}
         for path in self.segments():
-            content = path.read_bytes()
+            content = segment_files.content(path)
             *lines, tail = content.split(b"\n")
             records += map(json.loads, lines)
             if tail:
@@ -99,7 +100,7 @@ class Sequencer:
     def _check_seals(self, records: list[dict]) -> None:
         seals = {each["segment"]: each for each in of(records, "segment_sealed")}
         for path in self.segments()[:-1]:
-            content = path.read_bytes()
+            content = segment_files.content(path)
             assert seals[path.name]["digest"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
             assert seals[path.name]["bytes"] == len(content)
 

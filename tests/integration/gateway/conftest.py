@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 import pytest
+import segment_files
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
@@ -88,12 +89,7 @@ class Sequencer:
 
     def records(self) -> list[Mapping[str, Any]]:
         """Read all complete lines of the log, in order."""
-        lines = [
-            line
-            for path in sorted(self.directory.glob("segment-*.jsonl"))
-            for line in path.read_bytes().splitlines(keepends=True)
-        ]
-        return [json.loads(line) for line in lines if line.endswith(b"\n")]
+        return [json.loads(line) for line in segment_files.lines(self.directory)]
 
     def records_of(self, request_id: str) -> list[Mapping[str, Any]]:
         return [record for record in self.records() if record.get("req") == request_id]
