@@ -1,7 +1,7 @@
 """The options that say which audit records are meant, as one decorator: it gives the command a parameter `query: Query`."""
 
 from collections.abc import Callable
-from functools import reduce, wraps
+from functools import wraps
 
 import click
 
@@ -32,7 +32,10 @@ def query_options(command: Command) -> Command:
         command(*words, query=Query(**patterns, decision=decided, since=since, until=until), **rest)
 
     options: tuple[Option, ...] = (*map(_pattern, _PATTERNS), _DECISION, _SINCE, _UNTIL)
-    return reduce(lambda made, option: option(made), reversed(options), queried)
+    made: Command = queried
+    for option in reversed(options):
+        made = option(made)
+    return made
 
 
 def _pattern(name: str) -> Option:

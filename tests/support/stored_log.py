@@ -25,7 +25,7 @@ class StoredLog:
         self.directory = directory
         self.next_seq = 0
         self.number = 0
-        directory.mkdir(exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
 
     @property
     def path(self) -> Path:
