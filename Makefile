@@ -1,7 +1,7 @@
 # The one runner. `make serve` and `make test` need nothing but Python 3.11+ and, the first time, a package source.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint golden lock bench fuzz package clean environment-serve environment-test system-packages
+.PHONY: help serve test lint golden lock bench fuzz faults package clean environment-serve environment-test system-packages
 
 PYTHON ?= python3
 PROFILE ?= cpu-demo
@@ -50,6 +50,9 @@ fuzz: environment-test  ## Attack the front door: 200,000 mutated requests, then
 	@scripts/environment .venv-security security-tools
 	@$(BIN)/python -m tests.fuzz.run
 	@$(BIN)/python -m tests.fuzz.run_schemathesis
+
+faults: environment-test  ## Kill the audit sequencer 1,000 times, and let disks and a whole kernel fail under it; best as root
+	@DEEPSEEK_LOCAL_KILL_ROUNDS=1000 $(BIN)/python -m pytest -rs tests/integration/audit/test_crash.py tests/faults
 
 package: environment-test  ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel
