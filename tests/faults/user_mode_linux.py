@@ -19,7 +19,7 @@ DISK_BYTES = 48 * 1024 * 1024
 BOOT_SECONDS = 240.0
 
 INIT = """#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin DM_DISABLE_UDEV=1 PYTHONDONTWRITEBYTECODE=1
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin DM_DISABLE_UDEV=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/support
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
