@@ -49,6 +49,8 @@ class Checkpoints:
         self.last: Stop | None = None
         """The newest one that was read."""
         self.count = 0
+        self.checked = 0
+        """How many signatures were looked at."""
         self.torn_bytes = 0
         """Behind the last newline."""
         self._bytes_left = _size(self._path) if limit_bytes is None else limit_bytes
@@ -66,6 +68,7 @@ class Checkpoints:
             self.count += 1
             mac = mac and mac.next()
             if stop.checkpoint.size >= start:
+                self.checked += 1
                 yield stop
 
     def _lines(self) -> Iterator[bytes]:

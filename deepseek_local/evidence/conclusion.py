@@ -44,7 +44,7 @@ def problems(end: End, now_seconds: float) -> list[Problem]:
     """Return what is incomplete. Raises `TamperedError` for what is worse."""
     passage = end.passage
     passage.seals.check()
-    if passage.stop is not None and (not end.part.is_window or passage.sealed < passage.tree.size):
+    if passage.stop is not None and (not end.part.is_cut or passage.sealed < passage.tree.size):
         raise TamperedError(_cut_off(passage, passage.stop))
     if passage.tree.wrong is not None:
         path = end.directory / "tlog" / passage.tree.wrong.path
@@ -53,7 +53,7 @@ def problems(end: End, now_seconds: float) -> list[Problem]:
         )
     passage.senders.end()
     found = [*_seals(end, now_seconds), *_losses(end)]
-    return found if end.part.is_window else [*found, *_ends(end), *_shown(end), *_pruned(end)]
+    return found if end.part.is_cut else [*found, *_ends(end), *_shown(end), *_pruned(end)]
 
 
 def _cut_off(passage: Passage, stop: Stop) -> str:
@@ -158,7 +158,7 @@ def _is_shown(shown: Stop, last: Stop) -> bool:
 
 
 def _pruned(end: End) -> Iterator[Problem]:
-    if end.part.start > end.passage.pruned_to + 1:
+    if not end.part.is_late and end.part.start > end.passage.pruned_to + 1:
         yield Problem(
             f"the log begins with record {end.part.start} in {end.part.segments[0].name}, "
             "and no record says that those before were pruned; restore them from their copy",

@@ -59,7 +59,6 @@ class Passage:
         self.senders = Senders()
         self.sealed = tree.size
         """Up to here a signed root has vouched for the records."""
-        self.roots = 0
         self.pruned_to = -1
         """The newest record that is on record as pruned."""
         self.unsealed: tuple[Place, str] | None = None
@@ -121,7 +120,6 @@ class Passage:
             if self.stop.checkpoint.size == self.tree.size:
                 if self.tree.root() != self.stop.checkpoint.root:
                     raise WrongRootError(self.stop)
-                self.roots += 1
                 self.sealed = self.tree.size
                 self.unsealed = None
                 self.tree.compare_edge()

@@ -5,7 +5,7 @@ A window is widened to whole segments, because that is where reading can begin. 
 order of the log is that of its records, so after the wall clock was set back a window may be wider than it had to be.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -30,7 +30,7 @@ class Window:
     since: int | str | None = None
     """The first record, or the first moment."""
     until: int | str | None = None
-    """The last record, or the first moment that does not count any more."""
+    """The last record, or the last moment."""
     trusted: Stop | None = None
     """A checkpoint from elsewhere: the log must continue it, and what it covers need not be read."""
 
@@ -46,44 +46,39 @@ class Part:
     """How many of them are wanted."""
     is_late: bool = False
     """Whether there are segments before."""
-    is_window: bool = False
-    """Whether there is more at either side."""
+    is_cut: bool = False
+    """Whether there are segments behind, beyond what is wanted."""
 
 
 def choose(window: Window, found: Sequence[Segment]) -> Part:
     """Find the segments of a window. Raises `AuditError` when it has none."""
-    if not found:
-        return Part((), 0, 0)
-    heads = [_head(segment) for segment in found]
     begin, end = 0, len(found)
     since = window.since
     if since is None and window.trusted is not None:
         since = window.trusted.checkpoint.size
-    for index, head in enumerate(heads):
-        if head is None:
-            continue
-        if since is not None and _order(since)(head) <= since:  # type: ignore[operator]  # both are numbers or both are moments
-            begin = index
-        if window.until is not None and index and _is_behind(head, window.until):
-            end = min(end, index)
-    if begin >= end:
-        raise AuditError(f"there are no records from {since} until {window.until}; ask for a later end")
-    first = heads[begin]
-    return Part(
-        found[begin:],
-        first.seq if first else 0,
-        end - begin,
-        is_late=begin > 0,
-        is_window=begin > 0 or end < len(found),
-    )
+    if since is not None or window.until is not None:
+        for index, segment in enumerate(found):
+            head = _head(segment)
+            if head is None:
+                continue
+            if since is not None and not _is_behind(head, since):
+                begin = index
+            if index and window.until is not None and _is_behind(head, window.until):
+                end = min(end, index)
+        if begin >= end:
+            raise AuditError(f"there are no records from {since} until {window.until}; ask for a later end")
+    return Part(found[begin:], _start(found[begin:]), end - begin, begin > 0, end < len(found))
 
 
-def _order(limit: int | str) -> Callable[[_Head], int | str]:
-    return (lambda head: head.seq) if isinstance(limit, int) else (lambda head: head.ts)
+def _start(segments: Sequence[Segment]) -> int:
+    """Return the first record; a segment with nothing but a torn line has none."""
+    if not segments or segments[0].number == 1:
+        return 0
+    return next((head.seq for segment in segments if (head := _head(segment)) is not None), 0)
 
 
-def _is_behind(head: _Head, until: int | str) -> bool:
-    return head.seq > until if isinstance(until, int) else head.ts >= until
+def _is_behind(head: _Head, limit: int | str) -> bool:
+    return head.seq > limit if isinstance(limit, int) else head.ts > limit
 
 
 def _head(segment: Segment) -> _Head | None:
