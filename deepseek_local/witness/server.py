@@ -100,6 +100,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
+    default_request_version = protocol_version  # else what is no request is answered without a status
     server: Server
 
     def setup(self) -> None:
