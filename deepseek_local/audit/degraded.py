@@ -141,7 +141,7 @@ class DegradedClient:
             if attempts:
                 await asyncio.wait(attempts)
         finally:
-            self._ring.put_back(taken)
+            self._ring.put_back()
             self._tell_lost(self._ring.trim())
         for attempt in attempts:
             if (error := failure(attempt)) is not None:

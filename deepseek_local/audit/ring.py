@@ -57,12 +57,13 @@ class Ring:
         self._bytes = size
         self._held: deque[Held] = deque()
         self._held_bytes = 0
+        self._taken: list[Held] = []
         self.loss = Loss()
         """What fell out and nobody has told yet."""
 
     def __len__(self) -> int:
-        """Return how many records are held."""
-        return len(self._held)
+        """Return how many records are held, those that are taken out included."""
+        return len(self._held) + len(self._taken)
 
     @property
     def oldest(self) -> Held:
@@ -75,12 +76,14 @@ class Ring:
         self._held_bytes += len(held.encoded)
 
     def take(self, count: int) -> list[Held]:
-        """Take out so many of the oldest, which cannot fall out meanwhile."""
-        return [self._pop() for _ in range(min(count, len(self._held)))]
+        """Take out so many of the oldest, which cannot fall out before `put_back`."""
+        self._taken = [self._pop() for _ in range(min(count, len(self._held)))]
+        return self._taken
 
-    def put_back(self, taken: list[Held]) -> None:
-        """Put back those that are still to be written, in their old place."""
-        left = [held for held in taken if not held.is_written]
+    def put_back(self) -> None:
+        """Put back what was taken and is still to be written, in its old place."""
+        left = [held for held in self._taken if not held.is_written]
+        self._taken = []
         self._held.extendleft(reversed(left))
         self._held_bytes += sum(len(held.encoded) for held in left)
 

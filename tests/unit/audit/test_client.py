@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from deepseek_local.audit.client import AuditClient
-from deepseek_local.errors import AuditError
+from deepseek_local.errors import AuditError, NoRoomError
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -106,6 +106,24 @@ def test_any_other_answer_fails_everybody_who_waits(run, said, reason):
         assert reason in str(results[0])
 
     run(answer(said), scenario)
+
+
+def test_a_volume_without_room_costs_records_and_not_the_connection(run):
+    async def script(reader, writer):
+        cseqs = [await read_cseq(reader) for _ in range(4)]
+        writer.write(b'{"ack":%d}\n{"full":%d}\n{"ack":%d}\n' % (cseqs[0], cseqs[2], cseqs[3]))
+        writer.write(b'{"ack":%d}\n' % await read_cseq(reader))
+
+    async def scenario(client):
+        watcher = Watcher()
+        client.watch(watcher)
+        results = await asyncio.gather(*(append(client) for _ in range(4)), return_exceptions=True)
+        assert [type(each) for each in results] == [type(None), NoRoomError, NoRoomError, type(None)]
+        assert "the volume of its log is nearly full" in str(results[1])
+        await append(client)
+        assert (len(watcher.seconds), watcher.errors) == (3, ["no room"])
+
+    run(script, scenario)
 
 
 def test_silence_fails_when_the_time_is_over(run):
@@ -214,6 +232,9 @@ class Watcher:
 
     def failed(self, error):
         self.errors.append(str(error))
+
+    def turned_away(self, _):
+        self.errors.append("no room")
 
 
 def test_a_watcher_hears_of_every_record_that_is_on_disk_and_that_somebody_wanted(run):
