@@ -34,6 +34,7 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     shadow  what the shadow policy would have said, where that differs
     reason  why something was refused or ended
     status  HTTP status of the answer
+    detail  what a program that we did not write said of it, reduced to letters, digits and a few marks
     count   in `suppressed`: refusals that were only counted, `since` a moment
             in `gap`: records that were lost, made between `since` and `until`
     late_us how long the sender held the record back (`audit.mode: degraded`): it was made so long before `ts`
@@ -71,6 +72,8 @@ class Kind(StrEnum):
     """Somebody could not prove who they are."""
     TLS_FAIL = "tls_fail"
     """A TLS handshake was refused before any request."""
+    REFUSED = "refused"
+    """nginx refused a request, which the front door never saw."""
     ADMIN = "admin"
     """The deployment was changed, or a part of it started, crashed or stopped; `act` says what."""
     POLICY_LOAD = "policy_load"

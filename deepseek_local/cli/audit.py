@@ -9,7 +9,7 @@ import click
 from deepseek_local import parent
 from deepseek_local.audit import sequencer
 from deepseek_local.audit.space import Watermarks
-from deepseek_local.cli import audit_export, audit_hash, audit_prune, audit_reading, audit_witness, audit_writing
+from deepseek_local.cli import audit_export, audit_hash, audit_prune, audit_reading, audit_ship, audit_witness, audit_writing
 from deepseek_local.cli.options import audit_directory_option, audit_keys_option, audit_socket_option, verbose_option
 
 
@@ -24,6 +24,7 @@ command.add_command(audit_reading.tail)
 command.add_command(audit_reading.search)
 command.add_command(audit_export.command)
 command.add_command(audit_prune.command)
+command.add_command(audit_ship.command)
 command.add_command(audit_witness.command, "witness")
 command.add_command(audit_writing.init)
 command.add_command(audit_writing.rotate)

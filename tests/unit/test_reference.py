@@ -20,6 +20,7 @@ from deepseek_local.keyed_hash import KeyedHash
 from deepseek_local.policy.news import Event, News
 from deepseek_local.profile.rules import RULES
 from deepseek_local.profile.settings import settings
+from deepseek_local.proxy_log.lines import REASONS
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "deepseek_local"
@@ -127,6 +128,7 @@ def test_every_kind_and_every_field_of_a_record_is_explained(language):
     ended = outcome.Outcome("id", None, key)._fields(aborted=False)
     assert missing(text, [*decision, *decision["sub"], *decision["prompt"], *ended, *ended["answer"], "tokens"]) == []
     assert missing(text, [*decision["attr"], *documents.ATTRIBUTES]) == []
+    assert missing(text, sorted(REASONS)) == []
     assert (
         missing(text, [*Event, *(field.name for field in fields(News) if field.name not in {"event", "digest"})]) == []
     )
