@@ -85,7 +85,7 @@ def search(directory: Path, query: Query, layout: str) -> None:
     """Show every record that fulfils all conditions, oldest first; a TEXT that ends in * is the beginning of one."""
     if layout == "csv":
         render.stream(rendering.heading())
-    for line, record in find((line for _, line in log.lines(directory)), query):
+    for line, record in find(log.blocks(directory), query):
         match layout:
             case "json":
                 render.stream(_json(line))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -64,35 +65,43 @@ class Segment:
 
         Raises `AuditError` when the file cannot be read, `TamperedError` when it is no longer what a compressor wrote.
         """
-        try:
-            with self._open() as stream:
-                stream.seek(start)
-                yield from iter(partial(stream.readline, RECORD_LIMIT + 1), b"")
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise TamperedError(
-                f"{self.directory / self.name}.gz cannot be uncompressed ({error}); restore it from its copy"
-            ) from error
-        except OSError as error:
-            raise AuditError(
-                f"cannot read {self.directory / self.name}: {error.strerror or error}; give yourself the right to read it, then try again"
-            ) from error
+        with self._open() as stream:
+            stream.seek(start)
+            yield from iter(partial(stream.readline, RECORD_LIMIT + 1), b"")
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the bytes in pieces of many lines each, for those who look for some of them. Raises like `pieces`."""
+        with self._open() as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                yield block if block.endswith(b"\n") else block + stream.readline(RECORD_LIMIT)
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
+        """Open the file, and report what is wrong with it while it is read."""
         path = self.directory / self.name
         try:
-            stream: BinaryIO = path.open("rb", buffering=_BLOCK_BYTES)
-        except FileNotFoundError:
-            compressed = gzip.GzipFile(path.with_name(f"{path.name}.gz"), "rb")
-            stream = io.BufferedReader(compressed, _BLOCK_BYTES)
-        with stream:
-            yield stream
+            with _opened(path) as stream:
+                yield stream
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise TamperedError(f"{path}.gz cannot be uncompressed ({error}); restore it from its copy") from error
+        except OSError as error:
+            raise AuditError(
+                f"cannot read {path}: {error.strerror or error}; give yourself the right to read it, then try again"
+            ) from error
 
     def first(self) -> int | None:
         """Return the `seq` of its first record, None when it has none. Raises `AuditError`."""
         for line in self.pieces():
             return seq_of(line) if line.endswith(b"\n") else None
         return None
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb", buffering=_BLOCK_BYTES)
+    except FileNotFoundError:
+        compressed = gzip.GzipFile(path.with_name(f"{path.name}.gz"), "rb")
+        return io.BufferedReader(compressed, _BLOCK_BYTES)
 
 
 def segments(directory: Path) -> list[Segment]:
@@ -121,6 +130,11 @@ def lines(directory: Path, since: int = 0) -> Iterator[tuple[Place, bytes]]:
             if not skipping:
                 yield Place(segment.name, offset), line
             offset += len(line)
+
+
+def blocks(directory: Path) -> Iterator[bytes]:
+    """Yield the whole log in pieces of many lines each; what follows the last newline of a piece is a torn line. Raises `AuditError`."""
+    return chain.from_iterable(segment.blocks() for segment in segments(directory))
 
 
 def seq_of(line: bytes) -> int | None:

@@ -1,7 +1,7 @@
 """
 What is looked for in the log: conditions that must all hold.
 
-Most lines are told apart by their bytes and never decoded. The sequencer writes JSON in one way only (sorted keys, no spaces, escapes only
+Most lines are passed over as bytes, many at a time, and never decoded. The sequencer writes JSON in one way only (sorted keys, no spaces, escapes only
 where they must be), so a record with a value contains the encoded value; what contains it is decoded and then decided exactly.
 """
 
@@ -61,22 +61,23 @@ class Query:
     until: str | None = None
     """The first moment that does not count any more."""
 
-    def prefilter(self) -> Callable[[bytes], bool]:
-        """Make a function that tells from the bytes of a line whether it can match; it never says no to one that does."""
-        needles = tuple(prefix + pattern.encoded for pattern, prefix, _ in self._conditions())
-        since = self.since.encode() if self.since else b""
-        until = self.until.encode() if self.until else b"~"
-        dated = bool(self.since or self.until)
+    def candidates(self) -> Callable[[bytes], Iterator[bytes]]:
+        """Make a function that takes lines out of a block of them: all that match, and few others."""
+        first, *others = [prefix + pattern.encoded for pattern, prefix, _ in self._conditions()] or [b"\n"]
+        window = (self.since or "").encode(), (self.until or "~").encode()
 
-        def may_match(line: bytes) -> bool:
-            for needle in needles:
-                if needle not in line:
-                    return False
-            if dated and line.endswith(_TIMESTAMP_END) and line[_KEY_BEFORE] == _TIMESTAMP_KEY:
-                return since <= line[_TIMESTAMP] < until
-            return True
+        def find(block: bytes) -> Iterator[bytes]:
+            end = 0
+            while (place := block.find(first, end)) >= 0:
+                start = max(block.rfind(b"\n", end, place) + 1, end)
+                end = block.find(b"\n", place) + 1
+                if not end:  # a torn line, which is no part of the log
+                    return
+                line = block[start:end]
+                if _may_be_in(line, *window) and all(needle in line for needle in others):
+                    yield line
 
-        return may_match
+        return find
 
     def matches(self, record: Record) -> bool:
         """Whether all conditions hold for a record."""
@@ -100,6 +101,13 @@ class Query:
         for pattern, prefix, values in asked:
             if pattern is not None:
                 yield pattern, prefix, values
+
+
+def _may_be_in(line: bytes, since: bytes, until: bytes) -> bool:
+    """Compare the timestamp where it stands at its usual place; elsewhere the record must be decoded."""
+    if line.endswith(_TIMESTAMP_END) and line[_KEY_BEFORE] == _TIMESTAMP_KEY:
+        return since <= line[_TIMESTAMP] < until
+    return True
 
 
 def _who(record: Record) -> Iterator[object]:

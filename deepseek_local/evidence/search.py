@@ -1,6 +1,7 @@
-"""Find records: one pass over the lines of a log, of which only those that can match are decoded."""
+"""Find records: one pass over the bytes of a log, of which only the lines that can match are decoded."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from deepseek_local.audit.record import Record, parse
@@ -15,17 +16,15 @@ class Match(NamedTuple):
     record: Record
 
 
-def find(lines: Iterable[bytes], query: Query) -> Iterator[Match]:
+def find(blocks: Iterable[bytes], query: Query) -> Iterator[Match]:
     """
-    Yield what matches, in the order of the log.
+    Yield what matches in blocks of lines, in their order.
 
     A line that may match but is no record does not end the search. Raises `AuditError` after the last match when there were such lines.
     """
-    may_match = query.prefilter()
+    candidates = query.candidates()
     unreadable, first = 0, None
-    for line in lines:
-        if not may_match(line):
-            continue
+    for line in chain.from_iterable(map(candidates, blocks)):
         try:
             record = parse(line)
         except AuditError as error:
