@@ -8,7 +8,7 @@ is still another one, the records are.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -109,77 +109,66 @@ class _Search:
                 f"{self.directory} has {self.past.next_seq} records, but its newest checkpoint has {self.newest.size}; "
                 f"{evidence(self.directory)}"
             )
-        edge = self._from_tiles()
-        if edge is None:
+        rows = self._rows()
+        if not self._leads_to_the_checkpoint(rows):
             _logger.warning("building the tree of %d records again from the segments", self.past.next_seq)
-            edge = self._from_records()
-        if edge.size != self.past.next_seq:
-            raise AuditError(
-                f"{self.directory} has {edge.size} records instead of {self.past.next_seq}; {evidence(self.directory)}"
-            )
-        return edge
+            rows = []
+            if not self._leads_to_the_checkpoint(rows):
+                raise AuditError(
+                    f"the records of {self.directory} are not those of its newest checkpoint, of {self.newest.size} records; "
+                    f"{evidence(self.directory)}"
+                )
+        return self._grown(Edge(rows))
 
-    def _from_tiles(self) -> Edge | None:
-        """Begin where the newest segment does; None when the tiles do not lead to the newest checkpoint."""
-        firsts = [each.extent.first for each in self.past.unsealed if each.extent.first is not None]
-        start = min([self.newest.size, *firsts[:1]])
-        rows = self._rows(start) if self.tiles.are_complete(start) else None
-        if rows is None:
-            return None
+    def _leads_to_the_checkpoint(self, rows: Sequence[Sequence[bytes]]) -> bool:
+        """Whether tiles and records, which stay as they are for this, have the root that was sealed."""
         edge = Edge(rows)
-        leaves = self._leaves(edge.size)
-        for each in islice(leaves, self.newest.size - edge.size):
-            edge.append(each)
-        if edge.root() != self.newest.root:
-            return None
-        return self._finished(edge, leaves)
-
-    def _from_records(self) -> Edge:
-        """Begin with the first record. Nothing is written before the records have proved to be those of the newest checkpoint."""
-        edge = Edge()
-        for each in islice(self._leaves(0), self.newest.size):
+        for each in islice(self._leaves(edge.size), self.newest.size - edge.size):
             edge.append(each)
             edge.take_full()
-        if edge.root() != self.newest.root:
-            raise AuditError(
-                f"the records of {self.directory} are not those of its newest checkpoint, of {self.newest.size} records; "
-                f"{evidence(self.directory)}"
-            )
-        return self._finished(Edge(), self._leaves(0))
+        return edge.root() == self.newest.root
 
-    def _finished(self, edge: Edge, leaves: Iterator[bytes]) -> Edge:
-        """Add the other records, and see that there is a file for each full tile."""
-        restored = self.tiles.restore(edge.take_full())
+    def _grown(self, edge: Edge) -> Edge:
+        """Add the other records, and see that there is a file for each full tile. Raises `AuditError`."""
+        leaves = self._leaves(edge.size)
+        restored = 0
         while step := list(islice(leaves, _STEP)):
             for each in step:
                 edge.append(each)
             restored += self.tiles.restore(edge.take_full())
         if restored:
             _logger.info("wrote %d tiles that were missing", restored)
+        if edge.size != self.past.next_seq:
+            raise AuditError(
+                f"{self.directory} has {edge.size} records instead of {self.past.next_seq}; {evidence(self.directory)}"
+            )
         return edge
 
     def _leaves(self, start: int) -> Iterator[bytes]:
         return map(leaf, replay.lines(self.directory, start))
 
-    def _rows(self, start: int) -> list[list[bytes]] | None:
+    def _rows(self) -> list[list[bytes]]:
         """
-        Return the last tile of each level for a tree of `start` leaves, or one that ends with its last full tile; None without tiles.
+        Return the last tile of each level, as they were when the newest segment began or earlier.
 
-        Only the lowest row may need a partial tile; the others are the roots of full tiles.
+        Only the lowest row may need a partial tile, or else ends with the last full one; the others are the roots of full tiles.
         """
+        start = self._start()
         rows = [self._lowest_row(start)]
         level = 1
         while count := start >> HEIGHT * level:
             row = [self.tiles.read(Tile(level - 1, number)) for number in range(count - count % WIDTH, count)]
-            if None in row:
-                return None
             rows.append([subtree_root(hashes) for hashes in row if hashes is not None])
             level += 1
         return rows
 
+    def _start(self) -> int:
+        firsts = [each.extent.first for each in self.past.unsealed if each.extent.first is not None]
+        return self.tiles.reach(min([self.newest.size, *firsts[:1]]))
+
     def _lowest_row(self, start: int) -> list[bytes]:
         number, count = divmod(start, WIDTH)
         hashes = self.tiles.read_lowest(number, self.newest.size) if count else None
-        return (
-            [] if hashes is None else [hashes[at : at + HASH_BYTES] for at in range(0, count * HASH_BYTES, HASH_BYTES)]
-        )
+        if hashes is None:
+            return []
+        return [hashes[at : at + HASH_BYTES] for at in range(0, count * HASH_BYTES, HASH_BYTES)]

@@ -62,8 +62,8 @@ class Publisher:
         edge = self._edge
         if edge.size == self._last:
             return
-        self._tiles.write_full(edge.take_full())
-        self._tiles.write_partial(edge.partial())
+        self._tiles.write(edge.take_full().items())
+        self._tiles.write(edge.partial())
         index = self._seal.state.index
         note = self._seal.sign(edge.size, edge.root()).encode()
         self._checkpoints.append(Sealed(index, note.decode()).line())

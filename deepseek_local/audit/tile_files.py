@@ -1,8 +1,8 @@
 """
 The files below `tlog/`, in the layout of C2SP tlog-tiles: written under another name and renamed, so that a reader never sees a part.
 
-Full tiles are durable before a checkpoint tells of them, because the next start goes on from them. Partial ones and `tlog/checkpoint` are
-for readers alone: a power cut may take them, and the next checkpoint writes them again.
+None of them is synced, which would cost more than all else: they can be made again from the records, and those are. A power cut may take
+the newest ones or leave them empty; the next start looks how far they go and makes the others again.
 """
 
 import os
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from deepseek_local.audit.segments import failure
-from deepseek_local.files import sync_directory
 from deepseek_local.tlog.tiles import HEIGHT, WIDTH, Tile
 from deepseek_local.tlog.tree import HASH_BYTES
 
@@ -47,30 +46,20 @@ class TileFiles:
         """Return a tile of leaves as it is in a tree of `size` leaves, or None. Raises `AuditError` when the disk fails."""
         return self.read(Tile(0, number, min(WIDTH, size - number * WIDTH)))
 
-    def write_full(self, tiles: Mapping[Tile, bytes]) -> None:
-        """Make full tiles durable. Raises `AuditError`."""
-        for tile, hashes in tiles.items():
-            _write(self.place(tile), hashes, durable=True)
-        for directory in {self.place(tile).parent for tile in tiles}:
-            try:
-                sync_directory(directory)
-            except OSError as error:
-                raise failure("write", directory, error) from error
+    def write(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
+        """Let readers see tiles. Raises `AuditError`."""
+        for tile, hashes in tiles:
+            _write(self.place(tile), hashes)
 
     def restore(self, tiles: Mapping[Tile, bytes]) -> int:
-        """Make durable those tiles that are missing or differ, and return how many there were. Raises `AuditError`."""
+        """Write those tiles that are missing or differ, and return how many there were. Raises `AuditError`."""
         wrong = {tile: hashes for tile, hashes in tiles.items() if self.read(tile) != hashes}
-        self.write_full(wrong)
+        self.write(wrong.items())
         return len(wrong)
-
-    def write_partial(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
-        """Let readers see the tiles at the edge. Raises `AuditError`."""
-        for tile, hashes in tiles:
-            _write(self.place(tile), hashes, durable=False)
 
     def show(self, note: bytes) -> None:
         """Let readers see the newest checkpoint, whose tiles must be there. Raises `AuditError`."""
-        _write(self._directory / CHECKPOINT, note, durable=False)
+        _write(self._directory / CHECKPOINT, note)
 
     def forget(self, old: Iterable[Tile], kept: Iterable[Tile]) -> None:
         """Remove what lies beside partial tiles that were left behind, but none that is kept. Raises `AuditError`."""
@@ -87,14 +76,15 @@ class TileFiles:
             except OSError as error:
                 raise failure("remove", directory, error) from error
 
-    def are_complete(self, size: int) -> bool:
-        """Whether every full tile of a tree of `size` leaves is there, without a look into them."""
-        level = 0
-        while size := size >> HEIGHT:
-            if not all(self._is_full(Tile(level, number)) for number in range(size)):
-                return False
+    def reach(self, size: int) -> int:
+        """Return the size of the largest tree, up to `size`, that has a file for each of its full tiles; nobody looks into them."""
+        level, found = 0, size
+        while count := size >> HEIGHT * (level + 1):
+            missing = next((number for number in range(count) if not self._is_full(Tile(level, number))), None)
+            if missing is not None:
+                found = min(found, missing << HEIGHT * (level + 1))
             level += 1
-        return True
+        return found
 
     def _is_full(self, tile: Tile) -> bool:
         try:
@@ -103,16 +93,26 @@ class TileFiles:
             return False
 
 
-def _write(place: Path, content: bytes, *, durable: bool) -> None:
+def _write(place: Path, content: bytes) -> None:
     draft = place.with_name(f".{place.name}.new")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE), "wb") as stream:
-            stream.write(content)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
+        descriptor = _create(draft)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
         draft.replace(place)
     except OSError as error:
         raise failure("write", place, error) from error
+
+
+def _create(draft: Path) -> int:
+    """Open a new file; what is in the way, a draft that a crash has left or no directory, is rare."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(draft, flags, MODE)
+    except FileExistsError:
+        draft.unlink()
+    except FileNotFoundError:
+        draft.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(draft, flags, MODE)
