@@ -9,7 +9,15 @@ import click
 from deepseek_local import parent
 from deepseek_local.audit import sequencer
 from deepseek_local.audit.space import Watermarks
-from deepseek_local.cli import audit_export, audit_hash, audit_prune, audit_reading, audit_ship, audit_witness, audit_writing
+from deepseek_local.cli import (
+    audit_export,
+    audit_hash,
+    audit_prune,
+    audit_reading,
+    audit_ship,
+    audit_witness,
+    audit_writing,
+)
 from deepseek_local.cli.options import audit_directory_option, audit_keys_option, audit_socket_option, verbose_option
 
 
