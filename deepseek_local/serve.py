@@ -6,6 +6,7 @@ The whole story of `serve`: a profile becomes a plan, the plan a command line, t
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepseek_local import digest_keys, parent
+from deepseek_local import __version__, digest_keys, parent
 from deepseek_local import plan as plans
 from deepseek_local.access import CANARY
 from deepseek_local.doctor import preflight
@@ -127,6 +128,7 @@ def _deploy(prepared: Prepared, host_environment: Mapping[str, str]) -> Deployme
     watched = profile.observability
     return Deployment(
         profile=prepared.profile,
+        provenance=_provenance(plan),
         engine=_tied(prepared.engine),
         sequencer=_tied(_sequencer(plan, host_environment)),
         audit_socket=places.audit_socket,
@@ -144,6 +146,22 @@ def _deploy(prepared: Prepared, host_environment: Mapping[str, str]) -> Deployme
             canary_seconds=watched.canary_timeout_seconds,
         ),
     )
+
+
+def _provenance(plan: Plan) -> dict[str, str]:
+    """
+    Say what is started, so that a change between two starts shows in the log. Raises `ModelError`.
+
+    The profile's digest is that of all its settings after every override, as sorted JSON.
+    """
+    settings = json.dumps(plan.profile.model_dump(mode="json"), sort_keys=True).encode()
+    return {
+        "profile_digest": f"sha256:{hashlib.sha256(settings).hexdigest()}",
+        "model": plan.profile.model.served_name,
+        "revision": checkpoint.inspect(plan.places.model(plan.profile)).revision,
+        "engine": plan.engine_version,
+        "version": __version__,
+    }
 
 
 def _make_directories(places: Places, plan: Plan) -> None:

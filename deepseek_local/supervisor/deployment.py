@@ -1,5 +1,6 @@
 """Everything that one `serve` runs, decided beforehand: commands, files, the golden question and the times."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class Deployment:
 
     profile: str
     """Name of the profile, for records."""
+    provenance: Mapping[str, str]
+    """What else the first record tells: digests of profile and model, and versions."""
     engine: Command
     sequencer: Command
     audit_socket: Path

@@ -1,10 +1,12 @@
 """The supervisor's own audit records: when the engine was started, became ready, died and was stopped."""
 
 import logging
+from collections.abc import Mapping
 
 from deepseek_local.audit.client import AuditClient
 from deepseek_local.errors import AuditError
 
+_NOTHING: Mapping[str, str] = {}
 _log = logging.getLogger(__name__)
 
 
@@ -15,13 +17,13 @@ class Journal:
         self._client = client
         self._profile = profile
 
-    async def record(self, action: str, reason: str = "") -> None:
-        """Write a record and wait until it is durable. Raises `AuditError`."""
+    async def record(self, action: str, reason: str = "", more: Mapping[str, str] = _NOTHING) -> None:
+        """Write a record, with `more` in its attributes, and wait until it is durable. Raises `AuditError`."""
         fields: dict[str, object] = {
             "act": action,
             "obj": "engine",
             "sub": {"id": "s:supervisor", "src": "local"},
-            "attr": {"profile": self._profile},
+            "attr": {"profile": self._profile, **more},
         }
         await self._client.append("admin", fields | ({"reason": reason} if reason else {}))
 

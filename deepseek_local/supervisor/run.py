@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from deepseek_local.audit.client import AuditClient
 from deepseek_local.errors import AuditError, LaunchError
@@ -38,7 +38,7 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
     try:
         await sequencer.start()
         sequencer.keep()
-        await _open(journal)
+        await _open(journal, deployment.provenance)
         await engine.keep()
         await journal.note("serve_stop")
     finally:
@@ -50,9 +50,9 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
         _log.info("everything has stopped")
 
 
-async def _open(journal: Journal) -> None:
+async def _open(journal: Journal, provenance: Mapping[str, str]) -> None:
     """Write the first record, so that nothing starts whose traces could not be kept."""
     try:
-        await journal.record("serve_start")
+        await journal.record("serve_start", more=provenance)
     except AuditError as error:
         raise LaunchError(f"the audit log takes no record, so nothing is started: {error}") from error

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 
 import pytest
+import segment_files
 from served import Served, lives, until
 
 pytestmark = pytest.mark.integration
@@ -95,7 +96,14 @@ def test_a_killed_sequencer_means_503_until_it_is_back_and_the_engine_stays(reco
 
 
 def test_the_supervisors_records_tell_the_story(recovering: Served) -> None:
-    lines = [line for path in sorted((recovering.home / "audit").iterdir()) for line in path.read_text().splitlines()]
-    told = [(record["act"], "reason" in record) for record in map(json.loads, lines) if record["kind"] == "admin"]
+    records = [json.loads(line) for line in segment_files.lines(recovering.home / "audit")]
+    admin = [record for record in records if record["kind"] == "admin"]
+    told = [(record["act"], "reason" in record) for record in admin]
     assert told[:3] == [("serve_start", False), ("engine_start", False), ("engine_ready", False)]
     assert told[3:6] == [("engine_end", True), ("engine_start", False), ("engine_ready", False)]
+    started = admin[0]["attr"]
+    assert {name: started[name].partition(":")[0] for name in ("profile_digest", "revision")} == {
+        "profile_digest": "sha256",
+        "revision": "sha256",
+    }
+    assert {"profile", "model", "engine", "version"} <= started.keys()
