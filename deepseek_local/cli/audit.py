@@ -12,9 +12,11 @@ from deepseek_local.audit.space import Watermarks
 from deepseek_local.cli import (
     audit_export,
     audit_hash,
+    audit_proofs,
     audit_prune,
     audit_reading,
     audit_ship,
+    audit_verify,
     audit_witness,
     audit_writing,
 )
@@ -32,6 +34,10 @@ command.add_command(audit_reading.tail)
 command.add_command(audit_reading.search)
 command.add_command(audit_export.command)
 command.add_command(audit_prune.command)
+command.add_command(audit_verify.command)
+command.add_command(audit_proofs.prove)
+command.add_command(audit_proofs.check_proof)
+command.add_command(audit_proofs.consistency)
 command.add_command(audit_ship.command)
 command.add_command(audit_witness.command, "witness")
 command.add_command(audit_writing.init)

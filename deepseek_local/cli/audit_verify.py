@@ -1,0 +1,88 @@
+"""`deepseek-local audit verify`: whether the log is what was written."""
+
+from pathlib import Path
+
+import click
+
+from deepseek_local.audit.admin import record_change
+from deepseek_local.cli import moments, render
+from deepseek_local.cli.audit_trust import key_option, mac_key_option
+from deepseek_local.cli.options import audit_directory_option, format_option, verbose_option
+from deepseek_local.cli.render import Format
+from deepseek_local.errors import AuditError
+from deepseek_local.evidence import checkpoints, trust
+from deepseek_local.evidence import verify as verification
+from deepseek_local.evidence.report import EXIT_CODES
+from deepseek_local.evidence.window import Window
+
+
+def _limit(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
+    """Read the number of a record, or a moment."""
+    if value is not None and value.isdecimal():
+        return int(value)
+    read = moments.read_beginning if parameter.name == "since" else moments.read_end
+    return read(context, parameter, value)
+
+
+@click.command("verify")
+@audit_directory_option
+@key_option
+@mac_key_option
+@click.option(
+    "--since",
+    callback=_limit,
+    metavar="SEQ|MOMENT",
+    envvar="DEEPSEEK_LOCAL_AUDIT_VERIFY_SINCE",
+    show_envvar=True,
+    help="Begin with the segment that has this record, or that was begun before this moment.",
+)
+@click.option(
+    "--until",
+    callback=_limit,
+    metavar="SEQ|MOMENT",
+    envvar="DEEPSEEK_LOCAL_AUDIT_VERIFY_UNTIL",
+    show_envvar=True,
+    help="End with the segment that has this record, or that was begun before this moment.",
+)
+@click.option(
+    "--from",
+    "trusted",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="DEEPSEEK_LOCAL_AUDIT_VERIFY_FROM",
+    show_envvar=True,
+    help="Checkpoint that was kept elsewhere: the log must continue it, and what it covers is not read again.",
+)
+@click.option(
+    "--socket",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="DEEPSEEK_LOCAL_AUDIT_VERIFY_SOCKET",
+    show_envvar=True,
+    help="Unix socket of the sequencer, to leave a record of this verification.",
+)
+@format_option
+@verbose_option
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    directory: Path,
+    keys: tuple[str, ...],
+    mac_key: Path | None,
+    since: int | str | None,
+    until: int | str | None,
+    trusted: Path | None,
+    socket: Path | None,
+    output: Format,
+) -> None:
+    """Tell whether the log is what was written: exit code 0 if it is intact, 5 if it was tampered with, 6 if it is incomplete."""
+    if trusted is not None and since is not None:
+        raise click.UsageError("--from says where to begin; leave out --since")
+    trusting = trust.read(keys, mac_key)
+    kept = None if trusted is None else checkpoints.read_note(trusted, trusting)
+    report = verification.verify(directory, trusting, Window(since, until, kept))
+    if socket is not None:
+        found = {"verdict": str(report.verdict), "first": report.first, "records": report.records}
+        if not record_change(socket, "audit_verify", "audit", found):
+            raise AuditError(f"nothing runs on {socket} that could record the verification; leave out --socket")
+    render.result(output, report, report.lines())
+    context.exit(EXIT_CODES[report.verdict])
