@@ -23,7 +23,7 @@ from deepseek_local.audit.wire import Request
 
 RESERVE_BYTES = 16 * 1024 * 1024
 """Size of the reserve, except where this would be more than a quarter of what `stop_percent` leaves."""
-REFUSED_KINDS = frozenset((Kind.DECISION, Kind.AUTH_FAIL, Kind.TLS_FAIL))
+REFUSED_KINDS = frozenset((Kind.DECISION, Kind.AUTH_FAIL, Kind.TLS_FAIL, Kind.REFUSED))
 """What a stranger can cause without limit."""
 
 _MARGIN_PERCENT = 1.0

@@ -22,7 +22,7 @@ _KEYS = {
     "reason": "reason",
     "route": "request",
     "req": "externalId",
-    "bytes": "out",
+    "answer.bytes": "out",
     "sub.id": "suser",
     "sub.kid": "suid",
 }
@@ -35,6 +35,7 @@ _SEVERITIES = {
     Kind.POLICY_LOAD: _NOTED,
     Kind.AUTH_FAIL: _REFUSED,
     Kind.TLS_FAIL: _REFUSED,
+    Kind.REFUSED: _REFUSED,
     Kind.SUPPRESSED: _REFUSED,
     Kind.GAP: _ALARMING,
     Kind.CLOCK_STEP: _ALARMING,

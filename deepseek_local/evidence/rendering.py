@@ -15,7 +15,7 @@ from deepseek_local.audit.record import Record
 
 COLUMNS = (
     "seq", "ts", "kind", "node", "pid", "req", "sub.id", "sub.src", "sub.kid", "ip", "route", "act", "obj", "attr.model", "tenant", "dec",
-    "rule", "reason", "status", "tokens.in", "tokens.out", "bytes", "duration_us", "aborted", "grant", "clip",
+    "rule", "reason", "status", "tokens.in", "tokens.out", "answer.bytes", "duration_us", "aborted", "grant", "clip",
 )  # fmt: skip
 """Columns of the table; the fields that have none are in the JSON only."""
 

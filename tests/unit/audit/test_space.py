@@ -57,7 +57,7 @@ def test_a_full_volume_takes_everything_but_what_strangers_cause(always_below):
     assert space.look()[0].fields["act"] == "disk_full"
     assert space.is_full
     refused = {kind for kind in Kind if not space.admits(kind)}
-    assert refused == {Kind.DECISION, Kind.AUTH_FAIL, Kind.TLS_FAIL}
+    assert refused == {Kind.DECISION, Kind.AUTH_FAIL, Kind.TLS_FAIL, Kind.REFUSED}
 
 
 def test_a_volume_with_room_keeps_a_reserve_and_says_nothing(always_below, tmp_path):
