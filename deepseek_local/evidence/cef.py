@@ -8,6 +8,7 @@ Records in the Common Event Format, for a SIEM that knows nothing else (ArcSight
 
 from collections.abc import Iterator
 from datetime import datetime
+from ipaddress import ip_address
 
 from deepseek_local import __version__
 from deepseek_local.audit.clip import clean
@@ -15,7 +16,6 @@ from deepseek_local.audit.record import Kind, Record
 from deepseek_local.evidence.rendering import flat
 
 _KEYS = {
-    "ip": "src",
     "act": "act",
     "obj": "destinationServiceName",
     "dec": "outcome",
@@ -62,6 +62,8 @@ def _extension(record: Record) -> Iterator[tuple[str, object]]:
     yield "rt", _milliseconds(envelope.ts)
     yield "dvchost", envelope.node
     yield "dvcpid", envelope.pid
+    if _is_address(values.get("ip")):  # a peer on a Unix socket has none, and the format takes nothing else
+        yield "src", values["ip"]
     for name, key in _KEYS.items():
         if name in values:
             yield key, values[name]
@@ -69,6 +71,14 @@ def _extension(record: Record) -> Iterator[tuple[str, object]]:
         if name in values:
             yield key, values[name]
             yield f"{key}Label", name
+
+
+def _is_address(value: object) -> bool:
+    try:
+        ip_address(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 def _milliseconds(timestamp: str) -> int:

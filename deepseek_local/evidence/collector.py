@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from deepseek_local.errors import AuditError
+from deepseek_local.files import sync_directory
 
 TIMEOUT_SECONDS = 30.0
 """How long a collector may take for one step."""
@@ -53,6 +54,7 @@ class File:
 
     def deliver(self, batch: Sequence[bytes]) -> None:
         """Append lines; a torn one, which an earlier failure left, is cut off first. Raises `OSError`."""
+        is_new = not self._path.exists()
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b") as stream:
             stream.truncate(_end_of_lines(descriptor))
@@ -60,6 +62,8 @@ class File:
             stream.write(b"".join(batch))
             stream.flush()
             os.fsync(descriptor)
+        if is_new:
+            sync_directory(self._path.parent)
 
     def close(self) -> None:
         """Nothing is open."""

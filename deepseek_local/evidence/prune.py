@@ -17,9 +17,11 @@ import msgspec
 from deepseek_local.errors import AuditError
 from deepseek_local.evidence.log import Segment
 from deepseek_local.evidence.prunable import Prunable
-from deepseek_local.files import make_directory, sync_directory
+from deepseek_local.files import sync_directory
 
 NAME = "pruned.jsonl"
+_SEALED_MODE = 0o440
+_BLOCK_BYTES = 1 << 20
 
 
 def extent(chosen: Sequence[Prunable]) -> tuple[int, int]:
@@ -31,15 +33,16 @@ def extent(chosen: Sequence[Prunable]) -> tuple[int, int]:
 
 
 def archive(chosen: Sequence[Prunable], destination: Path) -> None:
-    """Copy segments, compressed or not, and read the copies back. Raises `AuditError`."""
+    """
+    Copy segments, compressed or not, and read the copies back; what is there already must be the same.
+
+    Raises `AuditError`, with which nothing is lost.
+    """
     try:
-        make_directory(destination)
+        destination.mkdir(parents=True, exist_ok=True)
         for each in chosen:
             for path in files(each.segment):
-                copy = destination / path.name
-                shutil.copyfile(path, copy)
-                copy.chmod(0o440)
-                _sync(copy)
+                _copy(path, destination / path.name)
             _compare(each, Segment(destination, each.segment.number))
         sync_directory(destination)
     except OSError as error:
@@ -89,12 +92,18 @@ def _append(path: Path, line: bytes) -> None:
         sync_directory(path.parent)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _copy(original: Path, copy: Path) -> None:
+    """Copy a file under another name first, so that a copy is whole or not there."""
+    if copy.exists():
+        return
+    draft = copy.with_name(f".{copy.name}.new")
+    draft.unlink(missing_ok=True)
+    with original.open("rb") as source, draft.open("wb") as target:
+        shutil.copyfileobj(source, target, _BLOCK_BYTES)
+        target.flush()
+        os.fchmod(target.fileno(), _SEALED_MODE)
+        os.fsync(target.fileno())
+    draft.rename(copy)
 
 
 def _compare(original: Prunable, copy: Segment) -> None:
@@ -103,5 +112,5 @@ def _compare(original: Prunable, copy: Segment) -> None:
         digest.update(piece)
     if f"sha256:{digest.hexdigest()}" != original.digest:
         raise AuditError(
-            f"the copy of {original.segment.name} in {copy.directory} differs; replace that disk, nothing was pruned"
+            f"{copy.directory} holds another {original.segment.name}; name a directory of this log alone, nothing was pruned"
         )

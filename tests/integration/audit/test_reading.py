@@ -1,6 +1,9 @@
 """What people read and take out of the log of a real sequencer, while it writes, rotates and compresses."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -77,6 +80,22 @@ def test_a_follower_misses_nothing_when_segments_end_and_are_compressed(sequence
     found += seqs(tail.new())
     assert found == list(range(found[0], found[-1] + 1))
     assert found[-1] == seqs(line for _, line in lines(sequencer.log))[-1]
+
+
+def test_an_export_that_follows_delivers_what_is_written_until_it_is_interrupted(sequencer, wait, tmp_path):
+    sequencer.start()
+    target, state = tmp_path / "siem.jsonl", tmp_path / "state"
+    places = ["--directory", sequencer.log, "--file", target, "--state", state]
+    command = [sys.executable, "-m", "deepseek_local", "audit", "export", "--follow", *map(str, places)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as exporter:
+        wait(state.exists)
+        sequencer.append()
+        sequencer.append()
+        wait(lambda: json.loads(state.read_bytes())["last"] == 4)
+        exporter.send_signal(signal.SIGINT)
+        assert exporter.wait(20) == 130
+        assert exporter.stderr.read().strip() == b""
+    assert target.read_bytes() == sequencer.segments()[-1].read_bytes()
 
 
 def test_the_log_of_a_sequencer_can_be_read_as_tiles(sequencer, trust, wait, tmp_path):

@@ -230,6 +230,12 @@ def test_no_value_of_a_record_can_pass_for_a_field_of_cef():
     assert "\n" not in event
 
 
+@pytest.mark.parametrize(("ip", "found"), [("10.0.0.5", "src=10.0.0.5"), ("::1", "src=::1"), ("unix", None)])
+def test_cef_tells_an_address_only_where_there_is_one(ip, found):
+    event = cef.encode(parse(line(7, ip=ip))).decode()
+    assert (found in event) if found else (" src=" not in event)
+
+
 def test_the_command_exports_to_a_file_and_to_a_collector(log, target, collector, tmp_path, capsys):
     place = ["audit", "export", "--directory", str(log.directory), "--state", str(tmp_path / "state")]
     assert run([*place, "--file", str(target), "--format", "cef"]) == 0

@@ -110,6 +110,18 @@ def test_an_archive_gets_the_files_before_they_go(log, tmp_path):
     assert len(list(lines(tmp_path / "archive"))) == 6
 
 
+def test_an_archive_is_filled_up_and_never_overwritten(log, tmp_path):
+    chosen = plan(log.directory, day(4))
+    prune.archive(chosen[:1], tmp_path / "archive")
+    prune.archive(chosen, tmp_path / "archive")
+    other = tmp_path / "archive" / "segment-000002.jsonl.gz"
+    other.unlink()
+    other.write_bytes((tmp_path / "archive" / "segment-000001.jsonl.gz").read_bytes())
+    with pytest.raises(AuditError, match=r"archive holds another segment-000002\.jsonl"):
+        prune.archive(chosen, tmp_path / "archive")
+    assert names(log)[1:3] == ["segment-000001.jsonl.gz", "segment-000002.jsonl.gz"]
+
+
 def test_a_segment_that_is_just_compressed_is_left_alone(log):
     (log.directory / ".segment-000001.jsonl.gz.new").touch()
     with pytest.raises(AuditError, match="is being compressed"):
