@@ -47,6 +47,9 @@ class CheckpointLog:
         try:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
             sync_directory(directory)
+            # See the disk, and not the memory that a process left which died before its `fdatasync`.
+            os.fsync(self._descriptor)
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         except OSError as error:
             raise failure("open", self.path, error) from error
 

@@ -37,11 +37,12 @@ def resume(directory: Path, past: History, seal: Seal) -> Publisher:
     """Return the tree of a log, with all its records in it. Raises `AuditError` when it is not the one that was sealed."""
     checkpoints = CheckpointLog(directory)
     try:
-        _settle(checkpoints, seal)
+        missing = _missing(checkpoints, seal)
         newest = _verified(seal.state.note, seal)
         tiles = TileFiles(directory)
         edge = _Search(directory, past, newest, tiles).edge()
         if seal.state.note is not None:
+            checkpoints.append(missing)
             tiles.show(seal.state.note.encode())
     except AuditError:
         checkpoints.close()
@@ -49,34 +50,37 @@ def resume(directory: Path, past: History, seal: Seal) -> Publisher:
     return Publisher(directory, seal, checkpoints, edge, (newest.size,) if newest.size else ())
 
 
-def _settle(checkpoints: CheckpointLog, seal: Seal) -> None:
-    """Bring the list of checkpoints and the keys' state together, as far as a crash has parted them. Raises `AuditError`."""
+def _missing(checkpoints: CheckpointLog, seal: Seal) -> bytes:
+    """Return what a crash has kept from the list of checkpoints, and see that the keys have sealed the others. Raises `AuditError`."""
     last, torn = checkpoints.last()
     state, count = seal.state, 0 if last is None else last.i + 1
     line = b"" if state.note is None else Sealed(state.index - 1, state.note).line()
     if line and count == state.index - 1 and line.startswith(torn):
-        checkpoints.append(line[len(torn) :])
-    elif torn:
-        raise AuditError(
-            f"{checkpoints.path} ends with a line that was not written here; {evidence(checkpoints.path.parent)}"
+        return line[len(torn) :]
+    if torn:
+        raise _altered(f"{checkpoints.path} ends with a line that was not written here", checkpoints)
+    if count < state.index:
+        raise _altered(
+            f"{checkpoints.path} has {count} checkpoints, but the keys have sealed {state.index}", checkpoints
         )
-    elif count < state.index:
-        raise AuditError(
-            f"{checkpoints.path} has {count} checkpoints, but the keys have sealed {state.index}: restore the log from its copy, or "
-            "move log, audit.key and audit.mac aside as they are, for the investigation, and begin a new log with `audit init`"
-        )
-    elif last is not None and count == state.index and last.note != state.note:
-        raise AuditError(
-            f"the last line of {checkpoints.path} is not what was sealed; {evidence(checkpoints.path.parent)}"
-        )
-    elif last is not None and count > state.index:
-        _verified(last.note, seal)
-        _logger.warning(
-            "audit.mac stands at %d of %d checkpoints, as one from a copy does; it goes on from there",
-            state.index,
-            count,
-        )
-        seal.skip_to(count, last.note)
+    if last is not None and count == state.index and last.note != state.note:
+        raise _altered(f"the last line of {checkpoints.path} is not what was sealed", checkpoints)
+    if last is not None and count > state.index:
+        _catch_up(last, seal)
+    return b""
+
+
+def _catch_up(last: Sealed, seal: Seal) -> None:
+    """Let keys from a copy go on where the log is: each of them leads to the next one. Raises `AuditError`."""
+    _verified(last.note, seal)
+    _logger.warning(
+        "audit.mac knows %d of %d checkpoints, as one from a copy does: it goes on", seal.state.index, last.i + 1
+    )
+    seal.skip_to(last.i + 1, last.note)
+
+
+def _altered(found: str, checkpoints: CheckpointLog) -> AuditError:
+    return AuditError(f"{found}; {evidence(checkpoints.path.parent)}")
 
 
 def _verified(sealed: str | None, seal: Seal) -> Checkpoint:

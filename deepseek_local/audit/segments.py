@@ -193,5 +193,5 @@ def evidence(directory: Path) -> str:
     """Tell what to do with a log that cannot be continued."""
     return (
         "the log was altered or the disk is failing: restore the file from its copy, or move "
-        f"{directory} aside as it is, for the investigation, and start with an empty directory"
+        f"{directory} and its keys aside as they are, for the investigation, and start with an empty directory"
     )

@@ -7,16 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import segment_files
+from waiting import PATIENCE_SECONDS, wait_until
 
 from deepseek_local.audit.client import append_once
-
-PATIENCE_SECONDS = 20.0
 
 
 class Sequencer:
@@ -107,14 +104,6 @@ class Sequencer:
 
 def of(records: list[dict], kind: str) -> list[dict]:
     return [record for record in records if record["kind"] == kind]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another process does."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -204,7 +204,8 @@ def test_a_damaged_log_is_not_continued(desk, entry, damage, reason):
     with pytest.raises(AuditError, match=reason) as refused:
         desk.open()
     assert re.search(
-        r"move .*audit aside as it is, for the investigation, and start with an empty directory", str(refused.value)
+        r"move .*audit and its keys aside as they are, for the investigation, and start with an empty directory",
+        str(refused.value),
     )
     assert desk.names() == ["segment-000001.jsonl"]
 

@@ -1,0 +1,110 @@
+"""The keys of a log: who makes them, who gets the first one of the MAC, and that nobody gets it twice."""
+
+import stat
+
+import checked_tree
+import msgspec
+import pytest
+
+from deepseek_local.audit import clock, seal, set_up
+from deepseek_local.audit.log import Log, Origin
+from deepseek_local.audit.seal import FIRST_KEY, SEED, STATE, State
+from deepseek_local.errors import AuditError
+
+
+def hand_out(desk, origin=None) -> set_up.HandedOut:
+    return set_up.hand_out(desk.directory, desk.keys, "GPU01", desk.moment, origin)
+
+
+def test_keys_that_were_made_before_the_first_start_are_those_of_the_log(desk):
+    handed = hand_out(desk)
+    assert handed.verifier_key.startswith("gpu01/audit/2026+")
+    assert not (desk.keys / FIRST_KEY).exists()
+    desk.open().stop("SIGTERM")
+    (found,) = checked_tree.check(desk.directory, desk.keys, handed.first_key)
+    assert found.origin == "gpu01/audit/2026"
+
+
+def test_a_first_start_leaves_the_first_key_for_the_auditor_who_takes_it_away(desk):
+    desk.open().stop("SIGTERM")
+    waiting = (desk.keys / FIRST_KEY).read_bytes()
+    handed = hand_out(desk)
+    assert handed.first_key == waiting
+    assert handed == hand_out(desk)  # until it is known to be shown
+    set_up.forget_first_key(desk.keys)
+    assert not (desk.keys / FIRST_KEY).exists()
+    with pytest.raises(AuditError, match="their first one has been handed out: it cannot be shown again"):
+        hand_out(desk)
+
+
+def test_the_first_key_is_on_the_host_no_more_after_the_first_checkpoint(desk):
+    handed = hand_out(desk)
+    desk.open().stop("SIGTERM")
+    state = msgspec.json.decode((desk.keys / STATE).read_bytes(), type=State)
+    assert (state.index, state.key != handed.first_key) == (1, True)
+    files = [path.read_bytes() for path in desk.keys.rglob("*") if path.is_file()]
+    assert not any(handed.first_key in content for content in files)
+
+
+def test_only_the_owner_reads_the_keys(desk):
+    desk.open().stop("SIGTERM")
+    for name in (SEED, STATE, FIRST_KEY):
+        assert stat.S_IMODE((desk.keys / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", [SEED, STATE])
+def test_keys_that_others_can_read_are_refused(desk, name):
+    hand_out(desk)
+    (desk.keys / name).chmod(0o640)
+    with pytest.raises(AuditError, match=rf"{name} can be read by others; run: chmod 600"):
+        desk.open()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [(SEED, b"short", "does not have 32 bytes"), (STATE, b"{}", "is damaged"), (STATE, b"", "is damaged")],
+)
+def test_damaged_keys_are_named(desk, name, content, reason):
+    hand_out(desk)
+    (desk.keys / name).write_bytes(content)
+    with pytest.raises(AuditError, match=reason):
+        desk.open()
+
+
+def test_a_seed_that_is_there_is_used(desk):
+    desk.keys.mkdir(exist_ok=True)
+    seal.write_key(desk.keys / SEED, bytes(range(32)))
+    assert hand_out(desk).verifier_key.endswith(
+        "+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+    )  # as in docs/en/reference/audit-proofs.md
+
+
+def test_the_origin_can_be_named(desk):
+    handed = hand_out(desk, "bank.gpu01/audit/2026-b")
+    assert handed.verifier_key.startswith("bank.gpu01/audit/2026-b+")
+    desk.open().stop("SIGTERM")
+    (found,) = checked_tree.check(desk.directory, desk.keys, handed.first_key)
+    assert found.origin == "bank.gpu01/audit/2026-b"
+
+
+def test_an_origin_that_cannot_name_a_key_is_refused(desk):
+    with pytest.raises(AuditError, match="cannot name a key"):
+        hand_out(desk, "two words")
+    assert not (desk.keys / STATE).exists()
+
+
+def test_keys_are_not_made_for_a_log_that_is_open_elsewhere(desk, tmp_path):
+    desk.open()
+    with pytest.raises(AuditError, match="another audit sequencer writes to"):
+        set_up.hand_out(desk.directory, tmp_path / "other", "gpu01", clock.now(), None)
+
+
+def test_an_old_log_is_named_after_the_year_in_which_it_began(desk):
+    desk.open().stop("SIGTERM")
+    (desk.directory / "checkpoints.jsonl").unlink()
+    for name in (SEED, STATE, FIRST_KEY):
+        (desk.keys / name).unlink()
+    desk.pass_time(400 * 86_400)
+    desk.close(desk.opened[0])
+    Log(desk.directory, desk.keys, Origin("gpu01", "boot-1", 1), lambda: desk.moment).close()
+    assert seal.read(desk.keys).state.origin == "gpu01/audit/2026"
