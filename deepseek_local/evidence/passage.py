@@ -116,14 +116,15 @@ class Passage:
 
     def _reach(self) -> None:
         """Compare the root with all checkpoints of this size, and go on to the next size."""
-        while self.stop is not None and self.stop.checkpoint.size <= self.tree.size:
-            if self.stop.checkpoint.size == self.tree.size:
+        size = self.tree.size
+        while self.stop is not None and self.stop.checkpoint.size <= size:
+            if self.stop.checkpoint.size == size:
                 if self.tree.root() != self.stop.checkpoint.root:
                     raise WrongRootError(self.stop)
-                self.sealed = self.tree.size
-                self.unsealed = None
-                self.tree.compare_edge()
-                self.seals.check()
+                if size != self.sealed:
+                    self.sealed, self.unsealed = size, None
+                    self.tree.compare_edge()
+                    self.seals.check()
             self.stop = next(self._stops, None)
 
     def _head(self, line: bytes, extent: Extent) -> _Head:

@@ -1,0 +1,290 @@
+import dataclasses
+import fcntl
+import os
+
+import pytest
+import sealed_log
+
+from deepseek_local.audit.log import Entry
+from deepseek_local.audit.record import Kind
+from deepseek_local.audit.wire import Request
+from deepseek_local.errors import AuditError
+from deepseek_local.evidence import checkpoints
+from deepseek_local.evidence.checkpoints import Checkpoints
+from deepseek_local.evidence.report import Report, Verdict
+from deepseek_local.evidence.running import is_running
+from deepseek_local.evidence.trust import Trust
+from deepseek_local.evidence.verify import verify
+from deepseek_local.evidence.window import Window
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Nobody changes it."""
+    return sealed_log.make(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def log(whole, tmp_path):
+    return whole.copy(tmp_path / "copy")
+
+
+def now(log) -> float:
+    return sealed_log.NOON / sealed_log.SECOND + log.seconds
+
+
+def check(log, asked: Window = Window(), later_seconds: float = 0) -> Report:  # noqa: B008 -- immutable
+    return verify(log.directory, log.trust, asked, now(log) + later_seconds)
+
+
+def messages(report: Report) -> str:
+    return "\n".join(problem.message for problem in report.problems)
+
+
+def change(log, number: int, old: bytes, new: bytes) -> None:
+    path = log.segment(number)
+    content = path.read_bytes()
+    assert content.count(old) == 1
+    path.chmod(0o600)
+    path.write_bytes(content.replace(old, new))
+
+
+def test_a_log_that_is_whole_is_intact(whole):
+    report = check(whole)
+    assert (report.verdict, report.problems) == (Verdict.INTACT, ())
+    assert (report.first, report.records, report.segments, report.checkpoints) == (0, 37, 3, 7)
+    assert (report.tiles, report.sealed_records, report.unsealed_records, report.macs_checked) == (1, 37, 0, True)
+
+
+def test_an_altered_record_is_named_with_file_and_offset(log):
+    change(log, 3, b'"r4242-3"', b'"r4242-4"')
+    problem = check(log).problems[0]
+    content = log.segment(3).read_bytes()
+    assert (problem.file, problem.offset) == (
+        "segment-000003.jsonl",
+        content.rindex(b"\n", 0, content.index(b'"cseq":3')) + 1,
+    )
+    assert problem.message.startswith(
+        f"record {problem.record} was altered, segment-000003.jsonl at byte {problem.offset}: "
+    )
+    assert f'"seq":{problem.record},'.encode() in content[problem.offset :].splitlines()[0]
+
+
+def test_without_tiles_the_altered_record_is_told_as_exactly_as_checkpoints_allow(log):
+    (log.directory / "tlog/tile/0/000.p/37").unlink()
+    change(log, 3, b'"r4242-3"', b'"r4242-4"')
+    assert "a record between" in messages(check(log))
+
+
+def test_a_record_that_was_left_out_is_named_by_its_number(log):
+    lines = log.segment(3).read_bytes().splitlines(keepends=True)
+    change(log, 3, lines[4], b"")
+    report = check(log)
+    assert (report.verdict, report.problems[0].offset) == (Verdict.TAMPERED, len(b"".join(lines[:4])))
+    assert "stands where record" in messages(report)
+
+
+def test_a_tile_that_was_altered_is_told_from_a_record(log):
+    path = log.directory / "tlog/tile/0/000.p/37"
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
+    report = check(log)
+    assert report.verdict is Verdict.TAMPERED
+    assert messages(report).startswith(f"the tile {path} is not what the records say")
+
+
+def test_a_missing_tile_leaves_the_log_incomplete(log):
+    (log.directory / "tlog/tile/0/000.p/37").unlink()
+    report = check(log)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "is missing; start the sequencer" in messages(report)
+
+
+def test_a_log_without_any_tiles_can_be_verified(log):
+    for path in (log.directory / "tlog/tile/0/000.p").iterdir():
+        path.unlink()
+    (log.directory / "tlog/tile/0/000.p").rmdir()
+    (log.directory / "tlog/tile/0").rmdir()
+    (log.directory / "tlog/tile").rmdir()
+    assert check(log).verdict is Verdict.INTACT
+
+
+def test_a_torn_tail_that_was_altered_is_found(log):
+    change(log, 2, b'{"act":"torn"', b'{"act":"worn"')
+    assert "segment-000002.jsonl is not what record" in messages(check(log))
+
+
+@pytest.mark.parametrize("name", ["nothing", "checkpoints.jsonl"])
+def test_a_directory_without_records_is_never_intact(log, tmp_path, name):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    if name == "checkpoints.jsonl":
+        (empty / name).write_bytes((log.directory / name).read_bytes())
+    report = verify(empty, log.trust)
+    assert report.verdict is (Verdict.INCOMPLETE if name == "nothing" else Verdict.TAMPERED)
+
+
+def test_a_directory_that_is_not_there_is_an_error_of_the_caller(log, tmp_path):
+    with pytest.raises(AuditError, match="cannot list"):
+        verify(tmp_path / "nowhere", log.trust)
+
+
+def test_a_hole_in_what_a_process_counts_is_incomplete(log):
+    writer = log.open(boot="boot-2")
+    log.take(writer, [sealed_log.hello(9), sealed_log.decision(1, pid=9), sealed_log.decision(3, pid=9)])
+    writer.stop("SIGTERM")
+    writer.close()
+    report = check(log)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "process 9 sent its records 2 to 2, and they are not in the log before record" in messages(report)
+
+
+def test_a_line_of_the_writer_itself_must_be_a_record(log):
+    change(log, 3, b'"gid":0', b'"gid":~')
+    assert "this is no record" in messages(check(log))
+
+
+# What a running sequencer leaves
+
+
+@pytest.fixture
+def writer(log):
+    """A sequencer at work, with the lock that it holds."""
+    writer = log.open(boot="boot-2")
+    yield writer
+    writer.close()
+
+
+def test_the_lock_of_a_sequencer_is_seen_and_left_alone(log, writer):
+    assert is_running(log.directory)
+    writer.commit([sealed_log.decision(1, pid=9)])
+
+
+def test_another_lock_is_none_of_a_sequencer(log, tmp_path):
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    assert not is_running(log.directory)
+    os.close(descriptor)
+
+
+def test_records_that_wait_for_their_checkpoint_are_fine_while_the_sequencer_runs(log, writer):
+    writer.commit([sealed_log.decision(1, pid=9)])
+    report = check(log)
+    assert (report.verdict, report.unsealed_records) == (Verdict.INTACT, 3)
+    assert "  3 records are not yet sealed" in list(report.lines())
+
+
+def test_records_that_wait_for_too_long_are_not(log, writer):
+    writer.commit([sealed_log.decision(1, pid=9)])
+    report = check(log, later_seconds=11)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "3 records from record 37 on, segment-000004.jsonl at byte 0, are not yet sealed by a checkpoint; the sequencer does not seal them: read its log" in messages(report)  # fmt: skip
+
+
+def test_records_that_nobody_will_seal_are_not(log):
+    writer = log.open(boot="boot-2")
+    writer.close()
+    report = check(log)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "start the sequencer" in messages(report)
+
+
+@pytest.mark.usefixtures("writer")
+def test_a_line_that_is_being_written_is_fine_while_the_sequencer_runs(log):
+    with log.segment(4).open("ab") as stream:
+        stream.write(b'{"half":')
+    assert check(log).verdict is Verdict.INTACT
+
+
+# Windows
+
+
+def kept(log, index: int) -> checkpoints.Stop:
+    return list(Checkpoints(log.directory, log.trust).read())[index]
+
+
+def test_a_window_is_read_in_whole_segments(whole):
+    report = check(whole, Window(since=26))
+    assert (report.verdict, report.first, report.segments) == (Verdict.INTACT, 26, 1)
+
+
+def test_a_window_ends_with_the_checkpoint_after_it(whole):
+    report = check(whole, Window(until=3))
+    assert (report.verdict, report.first, report.segments) == (Verdict.INTACT, 0, 1)
+    assert report.records >= 4
+
+
+def test_what_was_altered_outside_of_a_window_is_not_seen(log):
+    change(log, 2, b'"r77-2"', b'"r77-3"')
+    assert check(log).verdict is Verdict.TAMPERED
+    assert check(log, Window(since=30)).verdict is Verdict.INTACT
+
+
+def test_what_was_altered_in_a_window_is_seen(log):
+    change(log, 3, b'"r4242-3"', b'"r4242-4"')
+    assert "was altered, segment-000003.jsonl" in messages(check(log, Window(since=30)))
+    assert check(log, Window(until=3)).verdict is Verdict.INTACT
+
+
+def test_moments_choose_segments_too(whole):
+    first = "2026-11-24T11:00:00.000000Z"
+    assert check(whole, Window(since=first)).first == 0
+    assert check(whole, Window(since="2027-01-01T00:00:00.000000Z")).first == 26
+    assert check(whole, Window(until="2026-11-24T12:00:02.500000Z")).segments == 1
+    with pytest.raises(AuditError, match="there are no records from 30 until 3"):
+        check(whole, Window(since=30, until=3))
+
+
+def test_verification_goes_on_from_every_checkpoint_that_was_kept(whole):
+    for index in range(7):
+        report = check(whole, Window(trusted=kept(whole, index)))
+        assert (report.verdict, report.problems) == (Verdict.INTACT, ())
+
+
+def test_a_log_that_does_not_continue_the_kept_checkpoint_is_tampered_with(whole):
+    for index in range(7):
+        stop = kept(whole, index)
+        other = dataclasses.replace(stop, checkpoint=dataclasses.replace(stop.checkpoint, root=bytes(32)))
+        assert check(whole, Window(trusted=other)).verdict is Verdict.TAMPERED
+
+
+def test_a_window_needs_the_tiles_of_what_is_before_it(log):
+    (log.directory / "tlog/tile/0/000.p/37").unlink()
+    report = check(log, Window(since=26))
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "is missing; start the sequencer" in messages(report)
+
+
+# Pruning
+
+
+def prune(log, *, on_record: bool) -> None:
+    writer = log.open(boot="boot-2")
+    if on_record:
+        fields = {"act": "audit_prune", "obj": "audit", "attr": {"first": 0, "last": 20, "segments": 1}}
+        log.take(writer, [Entry(9, Request(1, Kind.ADMIN, fields))])
+    writer.stop("SIGTERM")
+    writer.close()
+    log.segment(1).with_name("segment-000001.jsonl.gz").unlink()
+
+
+def test_a_beginning_that_was_pruned_is_proved_by_its_hashes(log):
+    prune(log, on_record=True)
+    report = check(log)
+    assert (report.verdict, report.problems) == (Verdict.INTACT, ())
+    assert (report.pruned_records, report.first) == (21, 21)
+
+
+def test_a_beginning_that_is_missing_without_record_is_incomplete(log):
+    prune(log, on_record=False)
+    report = check(log)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "the log begins with record 21 in segment-000002.jsonl, and no record says" in messages(report)
+
+
+def test_without_macs_the_report_says_so(log):
+    report = verify(log.directory, Trust(log.trust.verifiers), now_seconds=now(log))
+    assert report.verdict is Verdict.INTACT
+    assert "without their MACs (give --mac-key)" in "\n".join(report.lines())
