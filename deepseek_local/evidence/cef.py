@@ -97,4 +97,4 @@ def _value(value: object) -> str:
 
 
 def _one_line(text: str) -> str:
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+    return text if text.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in text)

@@ -35,7 +35,7 @@ class TLSCollector:
         self._context.load_verify_locations(self.authorities)
         self._context.verify_mode = ssl.CERT_REQUIRED
         self.port = 0
-        self.received: list[bytes] = []
+        self.received: list[bytearray] = []
         """The bytes of each connection."""
         self._listener: socket.socket | None = None
         self._thread: threading.Thread | None = None
@@ -54,7 +54,7 @@ class TLSCollector:
         assert self._stream is not None
         self._stream.shutdown(socket.SHUT_RDWR)
 
-    def ended(self) -> list[bytes]:
+    def ended(self) -> list[bytearray]:
         """Wait until all connections have been served; return what each brought."""
         assert self._thread is not None
         self._thread.join(10)
@@ -65,7 +65,7 @@ class TLSCollector:
         with listener:
             for _ in range(connections):
                 plain, _ = listener.accept()
-                self.received.append(b"")
+                self.received.append(bytearray())
                 try:
                     with self._context.wrap_socket(plain, server_side=True) as self._stream:
                         self._read(self._stream, leave_after_bytes)
@@ -80,9 +80,9 @@ class TLSCollector:
             self.received[-1] += data
 
 
-def messages(stream: bytes) -> list[bytes]:
+def messages(stream: bytes | bytearray) -> list[bytes]:
     """Take octet-counted messages apart."""
-    found = []
+    found, stream = [], bytes(stream)
     while stream:
         length, _, rest = stream.partition(b" ")
         found.append(rest[: int(length)])
