@@ -85,7 +85,7 @@ class Sequencer:
         self._actions: dict[int, Callable[[], None]] = {}
         """What to do when a descriptor is readable."""
         self._clients: set[Connection] = set()
-        self._batch: list[Entry] = []
+        self._batch: list[Entry] = self._look()
         self._spoke: list[Connection] = []
         self._stopped_by: str | None = None
         self._watch(listener, self._accept)
@@ -100,7 +100,7 @@ class Sequencer:
 
     def _round(self) -> None:
         readable = self._poll.poll(self._log.wait_seconds())
-        self._batch += [Entry(os.getpid(), request) for request in self._space.look()]
+        self._batch += self._look()
         for descriptor, _ in readable:
             self._actions[descriptor]()
         if self._batch:
@@ -113,6 +113,10 @@ class Sequencer:
         self._spoke.clear()
         self._log.finish()
         self._compressor.below(self._log.number)
+
+    def _look(self) -> list[Entry]:
+        """Look how much room there is before records come; return what is to be said about it. Raises `AuditError`."""
+        return [Entry(os.getpid(), request) for request in self._space.look()]
 
     def _watch(self, stream: socket.socket, action: Callable[[], None]) -> None:
         self._poll.register(stream, select.EPOLLIN)

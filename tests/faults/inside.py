@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import verified
+
 from deepseek_local.errors import AuditError
 from tests.faults.user_mode_linux import DISK_BYTES, MARK
 from tests.integration.audit.conftest import Sequencer, of, wait_until
@@ -126,6 +128,9 @@ def main(scenario: str) -> None:
     sequencer.socket = Path("/run/audit.sock")
     sequencer.start()
     verdict = SCENARIOS[scenario](disk, sequencer)
+    sequencer.end()
+    verified_as = verified.report(sequencer.log)
+    verdict |= {"verified": verified_as.verdict, "problems": [problem.message for problem in verified_as.problems]}
     print(f"{MARK}{json.dumps(verdict)}", flush=True)
 
 

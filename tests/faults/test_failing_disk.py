@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import verified
 
 from deepseek_local.errors import AuditError
+from deepseek_local.evidence.report import Verdict
 from tests.faults.conftest import MIB, Disk, make_image
 
 pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.faults, pytest.mark.timeout(120)]
@@ -38,6 +40,8 @@ def test_a_disk_that_becomes_read_only_stops_the_log_until_it_is_writable_again(
     sequencer.start()
     sequencer.append(number=10)
     assert numbers(sequencer) == list(range(11))
+    assert sequencer.end()[0] == 0
+    assert verified.report(sequencer.log).verdict is Verdict.INTACT
 
 
 @pytest.fixture
@@ -108,3 +112,5 @@ def test_a_failed_sync_ends_the_sequencer_and_what_was_acknowledged_is_there(mak
     thin_disk.mount()
     sequencer.start()
     assert numbers(sequencer)[:acknowledged] == list(range(acknowledged))
+    assert sequencer.end()[0] == 0
+    assert verified.report(sequencer.log).verdict is Verdict.INTACT

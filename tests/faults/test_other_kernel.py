@@ -16,7 +16,10 @@ BEFORE, AFTER = list(range(20)), list(range(100, 110))
 
 
 def call(place, scenario: str) -> dict:
-    return user_mode_linux.call(place, "tests.faults.inside", scenario)
+    """Run a scenario, whose log verifies whatever happened to it."""
+    verdict = user_mode_linux.call(place, "tests.faults.inside", scenario)
+    assert (verdict["verified"], verdict["problems"]) == ("intact", [])
+    return verdict
 
 
 def test_a_write_error_ends_the_sequencer_and_what_was_acknowledged_is_there(tmp_path):

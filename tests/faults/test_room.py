@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+import verified
 
 from deepseek_local.audit.client import AuditClient
 from deepseek_local.errors import AuditError, NoRoomError
+from deepseek_local.evidence.report import Verdict
 from tests.integration.audit.conftest import of
 
 pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.faults, pytest.mark.timeout(120)]
@@ -82,6 +84,7 @@ def test_the_front_door_closes_before_the_disk_is_full_and_opens_by_itself(runni
     assert len(of(records, "decision")) == 4
     assert len(of(records, "client_hello")) == 1  # nothing of all this cost the connection
     assert running.end()[0] == 0
+    assert verified.report(running.log).verdict is Verdict.INTACT
 
 
 def test_administrators_get_the_reserve(running, disk):
@@ -118,3 +121,5 @@ def test_the_last_byte_ends_the_sequencer_and_costs_nothing_that_was_acknowledge
     running.append(number=acknowledged)
     numbers = [record["number"] for record in running.records() if "number" in record]
     assert numbers == list(range(acknowledged + 1))
+    assert running.end()[0] == 0
+    assert verified.report(running.log).verdict is Verdict.INTACT

@@ -8,7 +8,8 @@ from deepseek_local.evidence.trust import Trust
 from deepseek_local.evidence.verify import verify
 
 
-def report(log: Path, keys: Path) -> Report:
+def report(log: Path) -> Report:
     """Check everything: signatures, MACs from the first one on, and every record."""
+    keys = log.parent
     verifier = seal.read(keys).signer.verifier
     return verify(log, Trust((verifier,), seal.read_key(keys / seal.FIRST_KEY)))

@@ -77,7 +77,7 @@ def test_no_acknowledged_record_is_lost(sequencer):
             os.waitpid(child, 0)
     sequencer.start()
     assert sequencer.end()[0] == 0
-    report = verified.report(sequencer.log, sequencer.place)
+    report = verified.report(sequencer.log)
     assert report.verdict is Verdict.INTACT, report.problems
     records = sequencer.records()
     written = [record["req"] for record in records if record["kind"] == "decision"]
