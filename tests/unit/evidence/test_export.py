@@ -90,6 +90,16 @@ def test_another_log_is_not_taken_for_a_continuation(log, target, tmp_path):
         to_file(other, target, state)
 
 
+def test_the_last_record_is_compared_even_when_its_segment_has_ended(log, target, tmp_path):
+    state = tmp_path / "state"
+    to_file(log, target, state)
+    old = log.rotate()
+    before, _, after = old.read_bytes().rpartition(b'"pid":42')
+    old.write_bytes(before + b'"pid":43' + after)
+    with pytest.raises(AuditError, match="record 8 is not the one that was exported"):
+        to_file(log, target, state)
+
+
 def test_a_hole_is_not_passed_over(log, target, tmp_path):
     state = tmp_path / "state"
     to_file(log, target, state)

@@ -63,6 +63,10 @@ def test_a_broken_rule_is_told_alone_and_by_name(mistakes, sets, rule):
     "sets",
     [
         (),
+        ("audit.retention=mlps", "audit.retention_days=183", "audit.online_days=0"),
+        ("audit.retention=pci", "audit.retention_days=366", "audit.online_days=92"),
+        ("audit.retention=hipaa", "audit.online_days=2192"),
+        ("audit.retention_days=1", "audit.online_days=1"),
         CPU,
         (*CPU, "hardware.count=4"),
         (*CPU, "engine.pipeline_parallel_size=2", "engine.enforce_eager=false"),
