@@ -87,7 +87,7 @@ class Report:
         yield f"{self.verdict}: {self.origin}, records {self.first} to {end - 1} in {self.segments} segments"
         yield from (f"  {problem.message}" for problem in self.problems)
         macs = "with their MACs" if self.macs_checked else "without their MACs (give --mac-key)"
-        yield f"  {self.checkpoints} checkpoints {macs}, the newest for {self.sealed_records} records; {self.tiles} tiles"
+        yield f"  {self.checkpoints} checkpoints {macs}, the newest for {self.sealed_records} records; tiles compared: {self.tiles}"
         if self.pruned_records:
             yield f"  {self.pruned_records} records were pruned, which is on record; only their hashes are left"
         if self.unsealed_records:
