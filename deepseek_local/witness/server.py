@@ -101,6 +101,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     default_request_version = protocol_version  # else what is no request is answered without a status
+    disable_nagle_algorithm = True  # else the body waits 40 ms for the client to acknowledge the head
     server: Server
 
     def setup(self) -> None:
