@@ -10,8 +10,9 @@ from deepseek_local.cli import render
 from deepseek_local.cli.options import audit_directory_option, verbose_option
 from deepseek_local.cli.render import Format
 from deepseek_local.evidence import collector, syslog
-from deepseek_local.evidence.collector import Collector, File
+from deepseek_local.evidence.collector import Collector
 from deepseek_local.evidence.export import State, cef_line, export, json_line, over_syslog
+from deepseek_local.evidence.line_file import LineFile
 from deepseek_local.evidence.tiles_export import export_tiles
 
 _ENCODERS = {"json": json_line, "cef": cef_line}
@@ -112,7 +113,7 @@ def command(
         checkpoint = export_tiles(directory, tiles)
         told = f"Wrote {checkpoint.size} records of {checkpoint.origin} to {tiles}."
     elif file is not None:
-        told = f"Exported {export(directory, encode, File(file), State(state), follow=follow)} records."
+        told = f"Exported {export(directory, encode, LineFile(file), State(state), follow=follow)} records."
     else:
         sink = Collector(*_address(address or ""), collector.trust(ca, certificate, key))
         told = f"Exported {export(directory, over_syslog(encode), sink, State(state), follow=follow)} records."

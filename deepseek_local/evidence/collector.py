@@ -1,14 +1,13 @@
 """
-Where exported records go: a file, or a collector of syslog over TLS (RFC 5425).
+A collector of syslog over TLS (RFC 5425).
 
-A batch counts as delivered when the file is on disk, or when the collector's host has confirmed every byte (the send queue of the
-connection is empty, SIOCOUTQ of tcp(7)) and the connection still stands. Syslog itself has no acknowledgement, so what the collector had
+A batch counts as delivered when the collector's host has confirmed every byte (the send queue of the connection is empty, SIOCOUTQ of
+tcp(7)) and the connection still stands. Syslog itself has no acknowledgement, so what the collector had
 not read when it died may be lost there; therefore a new connection begins with the messages that were the last ones on the old one.
 """
 
 import array
 import fcntl
-import os
 import select
 import socket
 import ssl
@@ -17,10 +16,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from deepseek_local.errors import AuditError
-from deepseek_local.files import sync_directory
 
 TIMEOUT_SECONDS = 30.0
 """How long a collector may take for one step."""
@@ -30,55 +27,6 @@ REPEATED = 1024
 _POLL_SECONDS = 0.002
 _VERDICT_SECONDS = 3.0
 """A receiver that sends no session tickets says nothing when it is content; this is how long it may take to complain."""
-
-
-class Sink(Protocol):
-    """Whoever takes batches of messages."""
-
-    def deliver(self, batch: Sequence[bytes]) -> None:
-        """Return when all messages are there. Raises `OSError` when that is not certain; the batch may be delivered again."""
-
-    def close(self) -> None:
-        """End in order."""
-
-
-class File:
-    """A file that grows by one line per message; something else may rename it between two batches."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __str__(self) -> str:
-        """Name it."""
-        return str(self._path)
-
-    def deliver(self, batch: Sequence[bytes]) -> None:
-        """Append lines; a torn one, which an earlier failure left, is cut off first. Raises `OSError`."""
-        is_new = not self._path.exists()
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "r+b") as stream:
-            stream.truncate(_end_of_lines(descriptor))
-            stream.seek(0, os.SEEK_END)
-            stream.write(b"".join(batch))
-            stream.flush()
-            os.fsync(descriptor)
-        if is_new:
-            sync_directory(self._path.parent)
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
-def _end_of_lines(descriptor: int) -> int:
-    """Return the place behind the last newline."""
-    end = os.fstat(descriptor).st_size
-    while end:
-        start = max(end - 65_536, 0)
-        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-        end = start
-    return 0
 
 
 def trust(authorities: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:

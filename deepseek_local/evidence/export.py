@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from deepseek_local.audit.record import Record, parse
 from deepseek_local.errors import AuditError
 from deepseek_local.evidence import cef, syslog
-from deepseek_local.evidence.collector import Sink
 from deepseek_local.evidence.tail import Tail
 from deepseek_local.files import write_atomic
 from deepseek_local.tlog.tree import leaf
@@ -46,6 +46,16 @@ def cef_line(_: bytes, record: Record) -> bytes:
 def over_syslog(encode: Encode) -> Encode:
     """Send what another encoder makes as syslog messages."""
     return lambda line, record: syslog.frame(record, encode(line, record).removesuffix(b"\n"))
+
+
+class Sink(Protocol):
+    """Whoever takes batches of messages."""
+
+    def deliver(self, batch: Sequence[bytes]) -> None:
+        """Return when all messages are there. Raises `OSError` when that is not certain; the batch may be delivered again."""
+
+    def close(self) -> None:
+        """End in order."""
 
 
 class _Delivered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

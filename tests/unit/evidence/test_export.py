@@ -12,8 +12,9 @@ from deepseek_local.audit.record import parse
 from deepseek_local.cli.main import run
 from deepseek_local.errors import AuditError
 from deepseek_local.evidence import cef, syslog
-from deepseek_local.evidence.collector import Collector, File, trust
+from deepseek_local.evidence.collector import Collector, trust
 from deepseek_local.evidence.export import BATCH_RECORDS, State, cef_line, export, json_line, over_syslog
+from deepseek_local.evidence.line_file import LineFile
 from deepseek_local.evidence.log import lines as log_lines
 
 
@@ -41,7 +42,7 @@ def stored(log: StoredLog) -> bytes:
 
 
 def to_file(log, target, state=None, **rest) -> int:
-    return export(log.directory, json_line, File(target), State(state), follow=False, **rest)
+    return export(log.directory, json_line, LineFile(target), State(state), follow=False, **rest)
 
 
 def seqs(lines) -> list[int]:
