@@ -46,11 +46,7 @@ def hand_out(directory: Path, keys: Path, node: str, now: Moment, name: str | No
     Raises `AuditError` when the first key has been handed out before.
     """
     if not seal.is_there(keys):
-        locked = lock.take(directory)
-        try:
-            first = _make(directory, keys, name or origin(directory, node, now))
-        finally:
-            os.close(locked)
+        first = _make_beside(directory, keys, name or origin(directory, node, now))
     elif (keys / FIRST_KEY).exists():
         first = seal.read_key(keys / FIRST_KEY)
     else:
@@ -65,6 +61,17 @@ def forget_first_key(keys: Path) -> None:
     """Remove the first key of the MAC where a start has left it. Raises `AuditError`."""
     if (keys / FIRST_KEY).exists():
         seal.remove(keys / FIRST_KEY)
+
+
+def _make_beside(directory: Path, keys: Path, name: str) -> bytes:
+    """Make the keys while no sequencer does; a log that is not there yet has none, and is for the sequencer's user to make."""
+    if not directory.exists():
+        return _make(directory, keys, name)
+    locked = lock.take(directory)
+    try:
+        return _make(directory, keys, name)
+    finally:
+        os.close(locked)
 
 
 def _make(directory: Path, keys: Path, name: str) -> bytes:

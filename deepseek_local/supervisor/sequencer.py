@@ -1,7 +1,7 @@
 """
 The audit sequencer's keeper: it starts before the engine, and again whenever it dies, for as long as `serve` runs.
 
-While it is away the front door answers 503, because no record can be made durable; that is the price of `strict`, and short. One that
+While it is away no record can be made durable, so the front door answers 503; that is the price of `strict`, and short. One that
 lives but does not react is ended, because nobody else would.
 """
 
@@ -18,7 +18,8 @@ from deepseek_local.supervisor.waiting import race, until
 
 _log = logging.getLogger(__name__)
 
-_START_SECONDS = 20.0
+_START_SECONDS = 120.0
+"""Enough to read a full segment, and to build a lost tree of ten million records again."""
 _GRACE_SECONDS = 10.0
 _LOOK_SECONDS = 5.0
 _REACTION_SECONDS = 5.0
@@ -77,7 +78,7 @@ class SequencerKeeper:
             if hangs:
                 await self._child.stop(grace_seconds=0)
             delay = backoff.after(self._child.lived_seconds())
-            _log.error("the audit sequencer ended, requests get 503 until it is back in %.1f s: %s", delay, said)
+            _log.error("the audit sequencer ended, nothing can be recorded until it is back in %.1f s: %s", delay, said)
             await asyncio.sleep(delay)
             try:
                 await self.start()
