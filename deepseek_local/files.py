@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import secrets
 import stat
 import tempfile
 import time
@@ -31,6 +32,27 @@ def write_atomic(path: Path, content: bytes, mode: int = 0o600, *, keep_owner: b
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    sync_directory(path.parent)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """
+    Make a file of mode 0600 that appears complete and durable, or not at all; one that is there is never replaced.
+
+    Raises `FileExistsError` for it, and `OSError`. What root makes belongs to the owner of the directory.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+            give_to_owner(stream.fileno(), path)
+        # A link, unlike a rename, never replaces what somebody else made in the meantime.
+        os.link(draft, path)
+    finally:
+        draft.unlink()
     sync_directory(path.parent)
 
 

@@ -31,6 +31,7 @@ from deepseek_local.proc import Command
 from deepseek_local.profile import handover, load
 from deepseek_local.profile.front_door import Listen
 from deepseek_local.profile.places import Places
+from deepseek_local.profile.schema import AuditCapture
 from deepseek_local.supervisor import canary
 from deepseek_local.supervisor.address import Address
 from deepseek_local.supervisor.deployment import Deployment, Times
@@ -186,6 +187,9 @@ def _write_secrets(plan: Plan) -> tuple[str, Path | None]:
         local_file = places.local_token
         write_atomic(local_file, f"{local_token}\n".encode())
     keys.ensure(places.salt_key)
+    if plan.profile.audit.capture is AuditCapture.ON:
+        keys.ensure(places.capture_key)
+        make_directory(places.captures, 0o700)
     if gateway.listen is Listen.UNIX:
         keys.ensure(places.proxy_key)
     settings = handover.settings(plan.profile, places, internal, _node(plan) or socket.gethostname())

@@ -10,6 +10,7 @@ from deepseek_local import parent
 from deepseek_local.audit import sequencer
 from deepseek_local.audit.space import Watermarks
 from deepseek_local.cli import (
+    audit_capture,
     audit_export,
     audit_hash,
     audit_proofs,
@@ -28,6 +29,7 @@ def command() -> None:
     """Run the audit sequencer and look at its log."""
 
 
+command.add_command(audit_capture.command)
 command.add_command(audit_hash.hash_text)
 command.add_command(audit_hash.keys)
 command.add_command(audit_reading.tail)

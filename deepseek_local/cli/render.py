@@ -39,6 +39,18 @@ def stream(text: str) -> None:
     _write(text, color=True)
 
 
+def content(data: bytes) -> None:
+    """Write bytes to stdout as they are. Raises `OutputError`."""
+    try:
+        click.echo(data, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"the result could not be written ({error.strerror}): free some space at its place"
+        ) from error
+
+
 def is_terminal() -> bool:
     """Whether results are shown on a terminal; stdout may be closed."""
     return sys.stdout is not None and sys.stdout.isatty()

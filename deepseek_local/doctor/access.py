@@ -79,10 +79,10 @@ def identity_sources(plan: Plan) -> Iterator[Finding]:
 
 
 def site_keys(plan: Plan) -> Iterator[Finding]:
-    """Read the keys of digests, cache salts and the proxy, where they exist; a start makes what is missing."""
+    """Read the keys of digests, cache salts, the proxy and the captured texts, where they exist; a start makes what is missing."""
     places = plan.places
-    reads = ((places.digest_keys, digest_keys.read_all), (places.salt_key, keys.read), (places.proxy_key, keys.read))
-    for path, read in reads:
+    single = ((path, keys.read) for path in (places.salt_key, places.proxy_key, places.capture_key))
+    for path, read in ((places.digest_keys, digest_keys.read_all), *single):
         try:
             if path.exists():
                 read(path)

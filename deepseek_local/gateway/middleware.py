@@ -21,6 +21,7 @@ from deepseek_local.gateway import body, garbage, metrics, refusal, settings
 from deepseek_local.gateway.announcements import Announcements
 from deepseek_local.gateway.asgi import App, Message, Receive, Scope, Send
 from deepseek_local.gateway.authenticate import BANNED
+from deepseek_local.gateway.capture import Capture
 from deepseek_local.gateway.checks import Checks
 from deepseek_local.gateway.conversation import Conversation
 from deepseek_local.gateway.exchange import Exchange
@@ -42,6 +43,7 @@ class PolicyMiddleware:
         self._app = app
         self._checks = Checks(chosen)
         self._digest_key = LiveDigestKey(chosen.digest_keys)
+        self._capture = Capture.of(chosen)
         self._journal = Journal.of(chosen)
         self._announcements = Announcements(self._checks.policy, self._checks.authenticator, self._journal)
 
@@ -58,7 +60,8 @@ class PolicyMiddleware:
         try:
             refused = await self._decide(request, scope, receive)
             if refused is None:
-                outcome = Outcome(request.id, self._journal, self._digest_key.current(), partial(self._settle, request))
+                settle = partial(self._settle, request)
+                outcome = Outcome(request.id, self._journal, self._digest_key.current(), settle, self._capture)
                 await self._let_through(request, outcome, scope, receive, send)
             elif refused is not refusal.DISCONNECTED:
                 close = request.body is None and body.is_long(scope["headers"])
@@ -82,6 +85,8 @@ class PolicyMiddleware:
         garbage.look_less_often()
         metrics.start()
         self._journal.begin()
+        if self._capture is not None:
+            self._capture.begin(self._journal)
         try:
             await self._app(scope, receive, send_last)
         finally:
@@ -119,7 +124,12 @@ class PolicyMiddleware:
         try:
             if self._announcements.gather():
                 await self._announcements.write()
-            written = self._journal.append(Kind.DECISION, decision(request, self._digest_key.current(), refused))
+            # What is refused is not captured: it would be a stranger's way to fill the disk.
+            captured = (
+                await self._capture.keep(request.body) if self._capture and request.body and not refused else None
+            )
+            fields = decision(request, self._digest_key.current(), refused, captured)
+            written = self._journal.append(Kind.DECISION, fields)
             if refused is None:
                 # Before the wait for the disk, which takes longer.
                 request.prepared = self._checks.prepare(request)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from deepseek_local.digest_keys import DigestKey
+from deepseek_local.gateway.capture import Capture
 from deepseek_local.gateway.journal import Journal
 from deepseek_local.gateway.usage import tokens
 
@@ -28,8 +29,10 @@ class Outcome:
 
     __slots__ = (
         "_answer",
+        "_capture",
         "_ended",
         "_journal",
+        "_kept",
         "_key_name",
         "_request_id",
         "_settlement",
@@ -51,8 +54,12 @@ class Outcome:
         journal: Journal,
         key: DigestKey,
         ended: "Callable[[Outcome], Settlement]" = _nothing,
+        capture: Capture | None = None,
     ) -> None:
         """`ended` is called with the outcome when the answer has ended, and returns what goes on meanwhile."""
+        self._capture = capture
+        self._kept: list[bytes] = []
+        """The answer so far, where it is captured."""
         self._request_id = request_id
         self._journal = journal
         self._key_name = key.name
@@ -81,15 +88,20 @@ class Outcome:
             self.byte_count += len(body)
             self.chunks += 1
             self._tail = body
-            self._answer.update(body)
+            self._take(body)
 
     def count_chunks(self, parts: Sequence[bytes]) -> None:
         """Take note of chunks of a running stream that have left."""
         joined = b"".join(parts)  # one update for all of them
-        self._answer.update(joined)
+        self._take(joined)
         self.byte_count += len(joined)
         self.chunks += len(parts)
         self.last = bytes(parts[-1])
+
+    def _take(self, body: bytes) -> None:
+        self._answer.update(body)
+        if self._capture is not None:
+            self._kept.append(body)
 
     async def settle(self, *, aborted: bool) -> None:
         """
@@ -99,7 +111,7 @@ class Outcome:
         """
         if self._writing is None:
             self.aborted = aborted
-            self._writing = self._journal.append("outcome", self._fields(aborted=aborted))
+            self._writing = self._write(self._fields(aborted=aborted))
             # The quotas are settled while the record is on its way, so that the next request of a client finds its place free.
             self._settlement = self._ended(self)
         await self._writing
@@ -111,11 +123,31 @@ class Outcome:
         if self._writing is None or not self._writing.cancelled():
             await self.settle(aborted=aborted)
 
+    def _write(self, fields: dict[str, object]) -> "asyncio.Future[None]":
+        """Put the record on its way, as `Journal.append` does, and before it what it refers to."""
+        if self._capture is None or not self._kept:
+            return self._journal.append("outcome", fields)
+        text, answer = b"".join(self._kept), self._digested()
+        self._kept = []
+        # Shielded, so that cancelling it takes neither the text nor the record back.
+        writing = asyncio.shield(self._write_captured(self._capture, text, answer, fields))
+        writing.add_done_callback(_retrieve)
+        return writing
+
+    async def _write_captured(
+        self, capture: Capture, text: bytes, answer: dict[str, object], fields: dict[str, object]
+    ) -> None:
+        fields["answer"] = answer | {"capture": await capture.keep(text)}
+        await self._journal.append("outcome", fields)
+
+    def _digested(self) -> dict[str, object]:
+        return {"hmac": f"{self._key_name}:{self._answer.hexdigest()}", "bytes": self.byte_count}
+
     def _fields(self, *, aborted: bool) -> dict[str, object]:
         fields: dict[str, object] = {
             "req": self._request_id,
             "status": self.status,
-            "answer": {"hmac": f"{self._key_name}:{self._answer.hexdigest()}", "bytes": self.byte_count},
+            "answer": self._digested(),
             "chunks": self.chunks,
             "duration_us": (time.monotonic_ns() - self._started_ns) // 1000,
             "aborted": aborted,
@@ -124,3 +156,9 @@ class Outcome:
         if self.tokens:
             fields["tokens"] = self.tokens
         return fields
+
+
+def _retrieve(ended: "asyncio.Future[None]") -> None:
+    """Ask for a failure: whoever waits for it gets it, and asyncio must not complain when nobody does any more."""
+    if not ended.cancelled():
+        ended.exception()

@@ -11,8 +11,10 @@ from deepseek_local.gateway.refusal import Refusal
 from deepseek_local.gateway.requests import Request
 
 
-def decision(request: Request, key: DigestKey, refusal: Refusal | None = None) -> dict[str, object]:
-    """Return the fields of the `decision` record: allowed, or refused and why."""
+def decision(
+    request: Request, key: DigestKey, refusal: Refusal | None = None, captured: str | None = None
+) -> dict[str, object]:
+    """Return the fields of the `decision` record: allowed, or refused and why; `captured` is the digest of the stored body."""
     access, principal, body, verdict = request.access, request.principal, request.body, request.verdict
     fields: dict[str, object] = {
         "req": request.id,
@@ -25,7 +27,7 @@ def decision(request: Request, key: DigestKey, refusal: Refusal | None = None) -
     if principal is not None:
         fields["sub"] = {"id": principal.name, "src": principal.source, "kid": principal.key_id}
     if body is not None:
-        fields["prompt"] = {"hmac": key.digest(body), "bytes": len(body)}
+        fields["prompt"] = {"hmac": key.digest(body), "bytes": len(body)} | ({"capture": captured} if captured else {})
     if attributes := _attributes(request):
         fields["attr"] = attributes
     if verdict is not None:

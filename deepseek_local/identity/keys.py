@@ -1,11 +1,11 @@
 """Secret keys in files: 32 random bytes that only the owner can read, made once and never changed."""
 
-import os
+import contextlib
 import secrets
 from pathlib import Path
 
 from deepseek_local.errors import IdentityError
-from deepseek_local.files import give_to_owner, is_private, read_regular, sync_directory
+from deepseek_local.files import is_private, read_regular, write_new
 
 KEY_BYTES = 32
 
@@ -31,25 +31,8 @@ def ensure(path: Path) -> bytes:
     """Return the key, after making it if there is none; of several that try at the same time, one makes it. Raises `IdentityError`."""
     if not path.exists():
         try:
-            _create(path)
+            with contextlib.suppress(FileExistsError):
+                write_new(path, secrets.token_bytes(KEY_BYTES))
         except OSError as error:
             raise IdentityError(f"the key {path} cannot be created ({error.strerror}); check the directory") from error
     return read(path)
-
-
-def _create(path: Path) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(secrets.token_bytes(KEY_BYTES))
-            stream.flush()
-            os.fsync(stream.fileno())
-            give_to_owner(stream.fileno(), path)
-        # A link, unlike a rename, never replaces a key that somebody else made in the meantime.
-        os.link(draft, path)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink()
-    sync_directory(path.parent)

@@ -8,7 +8,7 @@ from pydantic import Field
 from deepseek_local.profile import policies
 from deepseek_local.profile.front_door import Bans, Caps, LedgerKind, Limits, Listen, Quota
 from deepseek_local.profile.places import Places
-from deepseek_local.profile.schema import AuditMode, Profile
+from deepseek_local.profile.schema import AuditCapture, AuditMode, Profile
 from deepseek_local.profile.section import Section
 
 GATEWAY_VARIABLE = "DEEPSEEK_LOCAL_GATEWAY"
@@ -52,6 +52,15 @@ class LedgerSettings(Section):
     """How long a request waits for the ledger."""
 
 
+class CaptureSettings(Section):
+    """Where prompts and answers are kept."""
+
+    directory: Path
+    """The store."""
+    key_file: Path
+    """The key that wraps the key of each day."""
+
+
 class GatewaySettings(Section):
     """What one start tells every API server process, in one file (mode 0600) named by `GATEWAY_VARIABLE`."""
 
@@ -87,6 +96,8 @@ class GatewaySettings(Section):
     """What happens to it after that."""
     digest_keys: Path
     """Absolute path of the directory of the keys under which prompts and answers are digested."""
+    capture: CaptureSettings | None = None
+    """Where prompts and answers are kept; None where they are not."""
     drain_file: Path
     """While this file exists, new requests get 503."""
     limits: Limits
@@ -127,6 +138,7 @@ def settings(profile: Profile, places: Places, internal_tokens: Mapping[str, str
         audit_timeout_seconds=profile.audit.timeout_seconds,
         audit_mode=profile.audit.mode,
         digest_keys=places.digest_keys,
+        capture=_capture(profile, places),
         drain_file=places.drain,
         limits=gateway.limits,
         role_limits=gateway.role_limits,
@@ -148,6 +160,12 @@ def _certificates(profile: Profile, places: Places) -> CertificateSettings | Non
         issuer_files=tuple(places.home / issuer for issuer in chosen.issuers),
         denied_serials_file=places.home / chosen.denied_serials,
     )
+
+
+def _capture(profile: Profile, places: Places) -> CaptureSettings | None:
+    if profile.audit.capture is AuditCapture.OFF:
+        return None
+    return CaptureSettings(directory=places.captures, key_file=places.capture_key)
 
 
 def _jwt(profile: Profile, places: Places) -> JWTSettings | None:

@@ -63,6 +63,16 @@ class Places:
         return self.home / "digest-keys"
 
     @property
+    def captures(self) -> Path:
+        """Return the store of prompts and answers, where they are captured."""
+        return self.home / "capture"
+
+    @property
+    def capture_key(self) -> Path:
+        """Return the key that wraps the keys of that store."""
+        return self.home / "capture.key"
+
+    @property
     def salt_key(self) -> Path:
         """Return the key from which the prefix-cache salt of every tenant is derived."""
         return self.home / "salt.key"

@@ -63,6 +63,15 @@ class AuditMode(StrEnum):
     """It is answered; the record waits in memory, and what has no place there is counted in a `gap` record."""
 
 
+class AuditCapture(StrEnum):
+    """Whether texts are kept beside the audit log."""
+
+    OFF = "off"
+    """They leave digests only."""
+    ON = "on"
+    """Admitted prompts and their answers go into an encrypted store."""
+
+
 class Hardware(Section):
     """The accelerators this profile is written for."""
 
@@ -135,6 +144,8 @@ class Audit(Section):
     """Directory of the segments, relative to the home directory; best on a volume of its own."""
     mode: AuditMode = AuditMode.STRICT
     """`strict`: no durable record, no answer. `degraded`: answers go on while records wait in memory, where a crash loses them."""
+    capture: AuditCapture = AuditCapture.OFF
+    """`on` keeps every admitted prompt and every answer in an encrypted store; `off` keeps digests only."""
     timeout_seconds: float = Field(default=2.0, gt=0, le=30)
     """How long a request waits for its record before it is refused."""
     warn_free_percent: float = Field(default=15.0, ge=0, le=90)

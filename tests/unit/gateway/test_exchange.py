@@ -85,6 +85,42 @@ def test_cancelling_who_waits_neither_loses_nor_doubles_the_record():
     asyncio.run(scenario())
 
 
+class SlowCapture:
+    """Keeps texts, each as soon as `go_on` says so."""
+
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def keep(self, text: bytes) -> str:
+        self.asked.set()
+        await self.go_on.wait()
+        self.texts.append(text)
+        return "sha256:00"
+
+
+def test_cancelling_who_waits_loses_neither_the_captured_text_nor_the_record():
+    async def scenario() -> None:
+        journal, capture = Journal(), SlowCapture()
+        journal.go_on.set()
+        outcome = Outcome("id", journal, KEY, capture=capture)
+        exchange = Exchange("id", outcome, Replay(b"{}", left), nowhere)
+        answering = asyncio.create_task(exchange.run(stubborn, {"type": "http"}))
+        await capture.asked.wait()
+        answering.cancel()
+        await asyncio.sleep(0)
+        assert journal.records == []
+        capture.go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await answering
+        await asyncio.wait_for(journal.written.wait(), 10)
+        assert capture.texts == [b"late"]
+        assert [record["answer"]["capture"] for record in journal.records] == ["sha256:00"]
+
+    asyncio.run(scenario())
+
+
 def test_an_engine_that_was_cancelled_while_it_waited_gets_no_last_bytes_through():
     async def scenario() -> None:
         journal, got = Journal(), []

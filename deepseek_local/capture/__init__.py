@@ -1,0 +1,1 @@
+"""The encrypted store of prompts and answers, for sites that must keep them."""

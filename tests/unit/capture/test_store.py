@@ -1,0 +1,106 @@
+"""The store of captured texts: nothing readable on disk, nothing altered unnoticed, nothing without the keys."""
+
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepseek_local.capture.store import Store
+from deepseek_local.errors import AuditError
+
+KEY = bytes(range(32))
+TEXT = b"canary: the patient has a broken arm"
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "capture"
+
+
+def store(directory: Path, key: bytes = KEY, now: datetime = NOON) -> Store:
+    return Store(directory, key, lambda: now)
+
+
+def file_of(directory: Path, digest: str) -> Path:
+    return directory / "2026-11-24" / digest.removeprefix("sha256:")
+
+
+@pytest.mark.parametrize("text", [b"", TEXT, bytes(100_000)])
+def test_a_text_comes_back_byte_for_byte_in_another_process(directory: Path, text: bytes):
+    digest = store(directory).put(text)
+    assert store(directory).get(digest) == text
+
+
+def test_nothing_on_disk_tells_the_text_and_nobody_else_may_look(directory: Path):
+    one = store(directory)
+    first, second = one.put(TEXT), one.put(TEXT)
+    assert first != second
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    assert len(files) == 3
+    assert not any(b"canary" in path.read_bytes() for path in files)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert stat.S_IMODE((directory / "2026-11-24").stat().st_mode) == 0o700
+
+
+def test_processes_of_one_day_share_its_key_and_another_day_has_its_own(directory: Path):
+    digests = [store(directory, now=now).put(TEXT) for now in (NOON, NOON, NOON.replace(day=25))]
+    assert [store(directory).get(digest) for digest in digests] == [TEXT] * 3
+    keys = [path.read_bytes() for path in sorted(directory.glob("*/key"))]
+    assert len(set(keys)) == 2
+
+
+def test_one_store_takes_a_new_key_at_midnight(directory: Path):
+    moments = [NOON, NOON.replace(day=25)]
+    one = Store(directory, KEY, lambda: moments.pop(0))
+    digests = [one.put(TEXT), one.put(TEXT)]
+    (directory / "2026-11-24" / "key").unlink()
+    assert one.get(digests[1]) == TEXT
+    with pytest.raises(AuditError, match="without the key of its day a text is gone"):
+        one.get(digests[0])
+
+
+@given(st.data())
+def test_any_altered_byte_is_noticed(tmp_path_factory: pytest.TempPathFactory, data):
+    directory = tmp_path_factory.mktemp("capture")
+    digest = store(directory).put(TEXT)
+    path = data.draw(st.sampled_from([file_of(directory, digest), directory / "2026-11-24" / "key"]))
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    with pytest.raises(AuditError):
+        store(directory).get(digest)
+
+
+def test_a_text_is_not_taken_for_one_of_another_day(directory: Path):
+    digest = store(directory).put(TEXT)
+    store(directory, now=NOON.replace(day=25)).put(TEXT)
+    for name in ("key", digest.removeprefix("sha256:")):
+        (directory / "2026-11-24" / name).replace(directory / "2026-11-25" / name)
+    with pytest.raises(AuditError, match="not wrapped by the key of this site"):
+        store(directory).get(digest)
+
+
+def test_another_key_of_the_site_opens_nothing(directory: Path):
+    digest = store(directory).put(TEXT)
+    with pytest.raises(AuditError, match="not wrapped by the key of this site"):
+        store(directory, bytes(32)).get(digest)
+
+
+@pytest.mark.parametrize(
+    ("digest", "told"),
+    [("sha256:" + "0" * 64, "nothing was captured"), ("k1:00", "no digest"), ("sha256:../key", "no digest")],
+)
+def test_what_was_not_captured_is_told(directory: Path, digest: str, told: str):
+    store(directory).put(TEXT)
+    with pytest.raises(AuditError, match=told):
+        store(directory).get(digest)
+
+
+def test_a_place_that_cannot_be_written_is_an_error(directory: Path):
+    directory.write_text("a file")
+    with pytest.raises(AuditError, match="could not be captured"):
+        store(directory).put(TEXT)
