@@ -1,9 +1,12 @@
 """A log with injected clocks, and what is in its directory."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+import uvloop
+from scripted_sequencer import Scenario, Script, play
 
 from deepseek_local.audit.clock import Moment
 from deepseek_local.audit.log import SEGMENT_BYTES, Entry, Log, Origin
@@ -63,3 +66,14 @@ def desk(tmp_path):
 def entry():
     """Make an entry as a client with process id 42 asks for it."""
     return lambda cseq=1, **fields: Entry(42, Request(cseq, Kind.ADMIN, {"act": "test", **fields}))
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request, tmp_path):
+    """Run a scenario with a client of a sequencer that follows a script, on both event loops."""
+
+    def run(script: Script, scenario: Scenario, timeout_seconds: float = 20.0) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop if request.param == "uvloop" else None) as runner:
+            runner.run(play(tmp_path / "audit.sock", script, scenario, timeout_seconds))
+
+    return run

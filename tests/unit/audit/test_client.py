@@ -2,69 +2,14 @@
 
 import asyncio
 import gc
-import json
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 
 import pytest
-import uvloop
+from scripted_sequencer import RECORD, answer, append, read_cseq
 
 from deepseek_local.audit.client import AuditClient
-from deepseek_local.errors import AuditError, NoRoomError
-
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-RECORD = {"act": "test"}
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def run(request, tmp_path):
-    """Run a scenario with a client of a server that follows a script, on both event loops."""
-
-    def run(script: Script, scenario, timeout_seconds: float = 20.0) -> None:
-        async def main():
-            path = tmp_path / "audit.sock"
-            done = asyncio.Event()
-
-            async def serve(reader, writer):
-                await script(reader, writer)
-                await done.wait()
-                writer.close()
-
-            async with await asyncio.start_unix_server(serve, path):
-                client = AuditClient(path, timeout_seconds)
-                try:
-                    await scenario(client)
-                finally:
-                    client.close()
-                    done.set()
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop if request.param == "uvloop" else None) as runner:
-            runner.run(main())
-
-    return run
-
-
-async def read_cseq(reader) -> int:
-    return json.loads(await reader.readline())["cseq"]
-
-
-def answer(*parts: bytes) -> Script:
-    """Answer the first record with these pieces, `%d` being its `cseq`."""
-
-    async def script(reader, writer):
-        cseq = await read_cseq(reader)
-        for part in parts:
-            writer.write(part % cseq if b"%d" in part else part)
-            await writer.drain()
-            await asyncio.sleep(0)
-
-    return script
-
-
-async def append(client) -> None:
-    await client.append("admin", RECORD)
+from deepseek_local.errors import AuditError
 
 
 def test_an_append_returns_on_its_acknowledgement(run):
@@ -106,24 +51,6 @@ def test_any_other_answer_fails_everybody_who_waits(run, said, reason):
         assert reason in str(results[0])
 
     run(answer(said), scenario)
-
-
-def test_a_volume_without_room_costs_records_and_not_the_connection(run):
-    async def script(reader, writer):
-        cseqs = [await read_cseq(reader) for _ in range(4)]
-        writer.write(b'{"ack":%d}\n{"full":%d}\n{"ack":%d}\n' % (cseqs[0], cseqs[2], cseqs[3]))
-        writer.write(b'{"ack":%d}\n' % await read_cseq(reader))
-
-    async def scenario(client):
-        watcher = Watcher()
-        client.watch(watcher)
-        results = await asyncio.gather(*(append(client) for _ in range(4)), return_exceptions=True)
-        assert [type(each) for each in results] == [type(None), NoRoomError, NoRoomError, type(None)]
-        assert "the volume of its log is nearly full" in str(results[1])
-        await append(client)
-        assert (len(watcher.seconds), watcher.errors) == (3, ["no room"])
-
-    run(script, scenario)
 
 
 def test_silence_fails_when_the_time_is_over(run):
@@ -218,62 +145,6 @@ def test_a_record_that_cannot_be_sent_harms_nobody_else(run):
         await append(client)
 
     run(answer(b'{"ack":%d}\n'), scenario)
-
-
-class Watcher:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-        self.errors: list[str] = []
-
-    def written(self, seconds):
-        self.seconds.append(seconds)
-
-    def failed(self, error):
-        self.errors.append(str(error))
-
-    def turned_away(self, _):
-        self.errors.append("no room")
-
-
-def test_a_watcher_hears_of_every_record_that_is_on_disk_and_that_somebody_wanted(run):
-    sent = asyncio.Event()
-
-    async def script(reader, writer):
-        writer.write(b'{"ack":%d}\n' % await read_cseq(reader))
-        cseqs = [await read_cseq(reader) for _ in range(4)]
-        sent.set()
-        await asyncio.sleep(0)
-        writer.write(b'{"ack":%d}\n{"ack":%d}\n' % (cseqs[1], cseqs[3]))
-
-    async def scenario(client):
-        watcher = Watcher()
-        client.watch(watcher)
-        await append(client)
-        waiting = [asyncio.create_task(append(client)) for _ in range(4)]
-        await sent.wait()
-        waiting[2].cancel()
-        await asyncio.wait(waiting)
-        assert (len(watcher.seconds), watcher.errors) == (1 + 3, [])
-        assert all(0 <= each < 20 for each in watcher.seconds)
-
-    run(script, scenario)
-
-
-def test_a_watcher_hears_of_failures_on_a_connection_and_without_one(run, tmp_path):
-    async def scenario(client):
-        watcher, alone = Watcher(), AuditClient(tmp_path / "nobody.sock", 1.0)
-        for each in (client, alone):
-            each.watch(watcher)
-            with pytest.raises(AuditError):
-                await append(each)
-        connected, unconnected = watcher.errors
-        assert "something else than its protocol" in connected
-        assert "cannot be reached" in unconnected
-        assert watcher.seconds == []
-
-    run(answer(b"HTTP/1.1 400 Bad Request\r\n"), scenario)
 
 
 def test_nobody_needs_to_ask_for_a_failure(run, tmp_path):
