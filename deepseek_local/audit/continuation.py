@@ -141,7 +141,7 @@ class _Search:
                 edge.append(each)
             restored += self.tiles.restore(edge.take_full())
         if restored:
-            _logger.info("wrote %d tiles that were missing", restored)
+            _logger.info("tiles made again: %d", restored)
         if edge.size != self.past.next_seq:
             raise AuditError(
                 f"{self.directory} has {edge.size} records instead of {self.past.next_seq}; {evidence(self.directory)}"

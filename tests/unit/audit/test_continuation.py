@@ -23,6 +23,11 @@ class Killed(BaseException):
     """The process is gone."""
 
 
+@pytest.fixture(autouse=True)
+def _tell_everything(caplog):
+    caplog.set_level("INFO")
+
+
 def checked(desk) -> list[int]:
     return [each.size for each in checked_tree.check(desk.directory, desk.keys)]
 
@@ -130,6 +135,16 @@ def test_a_tile_that_was_damaged_is_made_again(desk, entry, damage):
     tile.write_bytes(damage)
     write(desk, entry, 1)
     assert checked(desk)[-1] == 302 + 303 + 303 + 4
+
+
+def test_tiles_that_a_power_cut_took_are_made_again_without_the_others(desk, entry, caplog):
+    write(desk, entry, 300, starts=3)
+    (desk.directory / "tlog/tile/0/002").unlink()
+    (desk.directory / "tlog/tile/0/002").touch()
+    write(desk, entry, 1)
+    assert checked(desk)[-1] == 302 + 303 + 303 + 4
+    assert "tiles made again: 1" in caplog.text
+    assert "building the tree" not in caplog.text
 
 
 def test_partial_tiles_are_not_needed(desk, entry):
