@@ -69,7 +69,7 @@ def command() -> None:
 @format_option
 @verbose_option
 def init(name: str, directory: Path, output: Format) -> None:
-    """Make a witness called NAME, such as audit.example/w1, and print his verifier key for policies."""
+    """Make a witness called NAME, such as audit.example/w1, and print its verifier key for policies."""
     key = str(memory.create(directory, name).verifier)
     render.result(output, {"name": name, "key": key, "directory": directory}, [key])
 

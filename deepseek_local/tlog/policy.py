@@ -27,13 +27,13 @@ _THRESHOLD = re.compile(r"[1-9][0-9]{0,5}")
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Somebody who cosigns what continues all that he has seen."""
+    """A machine that cosigns what continues all that it has seen."""
 
     name: str
-    """In the policy; the name of his key may be another."""
+    """In the policy; the name of its key may be another."""
     verifier: Verifier
     url: str | None = None
-    """What goes before `/add-checkpoint`; None for one whom the log does not ask."""
+    """What goes before `/add-checkpoint`; None for one that the log does not ask."""
 
 
 @dataclass(frozen=True, slots=True)

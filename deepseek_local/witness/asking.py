@@ -1,8 +1,8 @@
 """
-One witness and one checkpoint: ask until he has cosigned it, or said why not (C2SP tlog-witness).
+One witness and one checkpoint: ask until it has cosigned it, or said why not (C2SP tlog-witness).
 
-The witness says how far he has seen the log, and the proof goes from there. Nothing that he sends is believed: a cosignature counts when
-it verifies with his key for our text, and what he says otherwise is shown as a quotation.
+The witness says how far it has seen the log, and the proof goes from there. Nothing that it sends is believed: a cosignature counts when
+it verifies with the key of the witness for our text, and whatever else the witness says is shown as a quotation.
 """
 
 import re
@@ -34,32 +34,32 @@ _SIZE = re.compile(r"(0|[1-9][0-9]{0,18})\n?")
 
 @dataclass(frozen=True, slots=True)
 class Cosigned:
-    """He has seen the checkpoint and signed it."""
+    """It has seen the checkpoint and signed it."""
 
     signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """He did not sign, for a reason that says nothing about the log."""
+    """It did not sign, for a reason that says nothing about the log."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """He has seen more records than the checkpoint has."""
+    """It has seen more records than the checkpoint has."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Forked:
-    """He has seen a log that this one does not continue."""
+    """It has seen a log that this one does not continue."""
 
     old_size: int
     sentence: str
-    """What he said."""
+    """What it said."""
 
 
 Outcome = Cosigned | Missed | Ahead | Forked
@@ -78,7 +78,7 @@ class _Reply:
 def ask(client: httpx.Client, witness: Witness, old_size: int, submission: Callable[[int], Submission]) -> Outcome:
     """Ask a witness; `submission` makes the request that goes on from a size, and what it raises is passed on."""
     if witness.url is None:
-        return Missed("the policy has no URL for him")
+        return Missed("the policy has no URL for it")
     for _ in range(_ATTEMPTS):
         request = submission(old_size)
         try:
@@ -90,7 +90,7 @@ def ask(client: httpx.Client, witness: Witness, old_size: int, submission: Calla
             old_size = outcome
         else:
             return outcome
-    return Missed(f"he was asked {_ATTEMPTS} times, and each time somebody else had asked him before; try again")
+    return Missed(f"it was asked {_ATTEMPTS} times, and each time somebody else had asked it before; try again")
 
 
 def _outcome(reply: _Reply, witness: Witness, request: Submission) -> Outcome | int:
@@ -105,16 +105,16 @@ def _outcome(reply: _Reply, witness: Witness, request: Submission) -> Outcome | 
         case HTTPStatus.UNPROCESSABLE_ENTITY:
             return Forked(request.old_size, str(reply))
         case _:
-            return Missed(f"he answered {reply}")
+            return Missed(f"it answered {reply}")
 
 
 def _size(reply: _Reply, request: Submission) -> Outcome | int:
     try:
         size = read_size(reply.text, _SIZE)
     except AuditError as error:
-        return Missed(f"he does not tell how far he has seen the log: {error}")
+        return Missed(f"it does not tell how far it has seen the log: {error}")
     if size == request.old_size:
-        return Missed(f"he asks for a proof from {size} records, which he got")
+        return Missed(f"it asks for a proof from {size} records, which it got")
     return Ahead(size) if size > request.checkpoint.size else size
 
 
@@ -123,14 +123,14 @@ def _cosigned(reply: _Reply, witness: Witness, signed: Note) -> Cosigned | Misse
         lines = [Signature.parse(line) for line in reply.text.split("\n")[:-1]]
         verdict = note.verify(Note(signed.text, tuple(lines)), [witness.verifier])
     except AuditError as error:
-        return Missed(f"he answered no signature lines: {error}")
+        return Missed(f"it answered no signature lines: {error}")
     if not verdict:
         return Missed(
-            f"his cosignature is not one of this checkpoint with the key {witness.verifier}; compare the keys"
+            f"its cosignature is not one of this checkpoint with the key {witness.verifier}; compare the keys"
         )
     seconds = time_of(verdict.right[0].signature)
     if abs(seconds - time.time()) > _CLOCKS_SECONDS:
-        return Missed(f"he signed as of {seconds} s since 1970, more than a day from now; set his clock or ours")
+        return Missed(f"it signed as of {seconds} s since 1970, more than a day from now; set its clock or ours")
     return Cosigned(verdict.right[0])
 
 

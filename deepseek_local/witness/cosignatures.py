@@ -2,7 +2,7 @@
 The cosignatures that a log has got: all of them in a file that only grows, and the newest checkpoint that has enough of them.
 
 `cosignatures.jsonl` in the audit directory has one line for each: `cosignature` (the signature line), `text` (of the note), `time`
-(seconds since 1970, as the witness signed them) and `witness` (his name in the policy). `tlog/checkpoint.witnessed` is a signed note.
+(seconds since 1970, as the witness signed them) and `witness` (its name in the policy). `tlog/checkpoint.witnessed` is a signed note.
 """
 
 import logging

@@ -2,7 +2,7 @@
 The work of a witness on one submission: read, judge, remember, and only then sign (C2SP tlog-witness).
 
 The memory is held from the look at what was seen to the signature, so of two submissions at the same moment the second one is judged by
-what the first one left. A witness that dies after he remembered and before he answered is asked again with the size that he has then, and
+what the first one left. A witness that dies after it remembered and before it answered is asked again with the size that it has then, and
 signs that.
 """
 

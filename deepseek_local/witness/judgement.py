@@ -1,5 +1,5 @@
 """
-Whether a witness may cosign, and if not, what he says: the rules of C2SP tlog-witness, in their order.
+Whether a witness may cosign, and if not, what it says: the rules of C2SP tlog-witness, in their order.
 
 A log is known by its origin, and its keys are those of that name in the policy. Nothing here reads or keeps anything.
 """

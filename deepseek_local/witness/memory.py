@@ -1,5 +1,5 @@
 """
-What a witness is and has seen: his name, his key, and the newest checkpoint of each log, in one directory.
+What a witness is and has seen: its name, its key, and the newest checkpoint of each log, in one directory.
 
 All of it is made once, by `create`, and nothing is made again when it is missing: a witness that forgot would sign a second history. The
 memory is one file that is replaced whole, so that a part of it cannot be lost either. Key and memory lie side by side, so that whoever
@@ -73,7 +73,7 @@ class Memory:
     def __init__(self, directory: Path) -> None:
         self._place = directory / _MEMORY
         self.cosigner = Cosigner(_read(self._place).name, _read_key(directory / _KEY))
-        """His key, with the name that he got when he was made."""
+        """Its key, with the name that it got when it was made."""
 
     @contextmanager
     def held(self) -> Iterator[Book]:
@@ -89,7 +89,7 @@ class Memory:
 
 
 def create(directory: Path, name: str) -> Cosigner:
-    """Make a witness that has seen nothing, and return his key. Raises `WitnessError` where there is one, `AuditError` for a bad name."""
+    """Make a witness that has seen nothing, and return its key. Raises `WitnessError` where there is one, `AuditError` for a bad name."""
     seed = secrets.token_bytes(KEY_BYTES)
     cosigner = Cosigner(name, seed)
     try:

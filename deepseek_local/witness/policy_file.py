@@ -1,4 +1,4 @@
-"""The file with the policy: a witness takes his logs from it, a log its witnesses and its quorum."""
+"""The file with the policy: a witness takes its logs from it, a log its witnesses and its quorum."""
 
 from pathlib import Path
 

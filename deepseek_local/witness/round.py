@@ -1,7 +1,7 @@
 """
 One round: show the newest checkpoint of the log to all witnesses of a policy, and keep what they sign.
 
-All are asked about the same checkpoint, at the same time. A witness who knows a longer log, or one that ours does not continue, is a
+All are asked about the same checkpoint, at the same time. A witness that knows a longer log, or one that ours does not continue, is a
 finding that outweighs any number of cosignatures of others: somebody forged the log or brought back an old copy of it.
 """
 
@@ -94,7 +94,7 @@ class Round:
         return found
 
     def _known(self, new: Checkpoint) -> dict[str, int]:
-        """Return how far each witness has seen the log as far as is known here; he tells it himself where this is wrong."""
+        """Return how far each witness has seen the log as far as is known here; the witness itself says so where this is wrong."""
         last = self._kept.witnessed()
         if last is None:
             return {}
@@ -127,5 +127,5 @@ def _fork(name: str, found: Ahead | Forked, new: Checkpoint) -> str:
         )
     return (
         f"{name} has seen another log: the {new.size} records of {new.origin!r} here do not continue the {found.old_size} there; "
-        f"he said {found.sentence}; the log was forged, so stop, keep everything and find out who did it"
+        f"it said {found.sentence}; the log was forged, so stop, keep everything and find out who did it"
     )

@@ -1,5 +1,5 @@
 """
-What a log sends to a witness: how far he has seen it, the proof that it went on from there, and its checkpoint (C2SP tlog-witness).
+What a log sends to a witness: how far the witness is, the proof that the log went on from there, and its checkpoint (C2SP tlog-witness).
 
     old <size>
     <hash of the consistency proof in base64>

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ _LISTENING = re.compile(r"listening on (https?://\S+)")
 
 
 class WitnessProcess:
-    """A witness with his directory; started again, he is at another address."""
+    """A witness with its directory; started again, it is at another address."""
 
     def __init__(self, directory: Path, name: str, policy: Path) -> None:
         self.directory = directory
@@ -30,43 +31,43 @@ class WitnessProcess:
         self.name = name
         self.key = str(memory.create(directory, f"audit.example/{name}").verifier)
         self.url = ""
-        self.process: subprocess.Popen[str] | None = None
+        self._log = directory.with_name(f"{name}.log")
+        self.process: subprocess.Popen[bytes] | None = None
 
     def begin(self, *options: str, program: Sequence[str] = (*PROGRAM, "serve")) -> None:
-        """Start him."""
+        """Start it."""
         where = ["--directory", str(self.directory), "--policy", str(self.policy), "--listen", "127.0.0.1:0"]
-        self.process = subprocess.Popen([*program, *where, *options], stderr=subprocess.PIPE, text=True)
+        with self._log.open("w") as log:  # a pipe that nobody reads would fill up and stop it
+            self.process = subprocess.Popen([*program, *where, *options], stderr=log)
 
     def listen(self) -> None:
-        """Wait until he listens."""
-        said = ""
-        while (match := _LISTENING.search(said)) is None:
-            line = self.process.stderr.readline()
-            assert line, f"the witness ended with {self.ended()}: {said}"
-            said += line
+        """Wait until it listens."""
+        pause = threading.Event()
+        while (match := _LISTENING.search(self._log.read_text())) is None:
+            assert self.process.poll() is None, f"the witness ended: {self._log.read_text()}"
+            pause.wait(0.02)
         self.url = match[1]
 
     def start(self, *options: str, program: Sequence[str] = (*PROGRAM, "serve")) -> None:
-        """Start him and wait until he listens."""
+        """Start it and wait until it listens."""
         self.begin(*options, program=program)
         self.listen()
 
     def kill(self) -> None:
-        """End him without warning."""
+        """End it without warning."""
         self.process.kill()
         self.ended()
 
     def ended(self) -> int:
-        """Wait for his end; return how he ended."""
-        self.process.communicate(timeout=PATIENCE_SECONDS)
-        return self.process.returncode
+        """Wait for its end; return how it ended."""
+        return self.process.wait(PATIENCE_SECONDS)
 
     def clean_up(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.kill()
 
     def seen(self) -> dict[str, str]:
-        """What he remembers: a note of each origin."""
+        """What it remembers: a note of each origin."""
         return json.loads((self.directory / "memory.json").read_text())["seen"]
 
 
@@ -104,7 +105,7 @@ def _where(directory: Path, policy: Path) -> list[str]:
 
 
 def die_after_keeping() -> None:
-    """Be the witness that is killed with signal 9 after he has remembered his first checkpoint, before he answers."""
+    """Be the witness that is killed with signal 9 after it has remembered its first checkpoint, before it answers."""
     keep = Book.keep
 
     def keep_and_die(book: Book, *arguments: object) -> None:

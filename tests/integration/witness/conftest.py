@@ -18,7 +18,7 @@ SIGNERS = tuple(Ed25519Signer(f"lab.gpu{number}/audit/2026", bytes([number] * 32
 
 @dataclass
 class House:
-    """One log and some witnesses who know it."""
+    """One log and some witnesses that know it."""
 
     log: GrowingLog
     policy: Path
@@ -39,7 +39,7 @@ class House:
 
 
 def witnesses(directory: Path, count: int, stack: ExitStack) -> list[WitnessProcess]:
-    """Start witnesses who know all logs."""
+    """Start witnesses that know all logs."""
     logs = directory / "logs.policy"
     logs.write_text("".join(f"log {signer.verifier}\n" for signer in SIGNERS) + "quorum none\n")
     found = [WitnessProcess(directory / f"w{n}", f"w{n}", logs) for n in range(1, count + 1)]
@@ -79,7 +79,7 @@ def house(
 
 @pytest.fixture
 def mortal(tmp_path: Path, signers: Iterator[Ed25519Signer]) -> Iterator[House]:
-    """A house with one witness of its own, for tests that end him."""
+    """A house with one witness of its own, for tests that end it."""
     with ExitStack() as stack:
         own = witnesses(tmp_path, 1, stack)
         made = House(GrowingLog(tmp_path / "audit", next(signers)), tmp_path / "house.policy", own)

@@ -1,4 +1,4 @@
-"""A witness may die at any moment; what he answered he remembers, and what he remembers he answers."""
+"""A witness may die at any moment; what it answered it remembers, and what it remembers it answers."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ def seen_size(home) -> int:
     return checkpoint.parse(note.parse(home.seen()[0].encode()).text).size
 
 
-def test_a_witness_killed_between_remembering_and_answering_signs_when_he_is_asked_again(mortal):
+def test_a_witness_killed_between_remembering_and_answering_signs_when_it_is_asked_again(mortal):
     home = mortal
     home.log.grow(5)
     (witness,) = home.witnesses
@@ -35,7 +35,7 @@ def test_a_witness_killed_between_remembering_and_answering_signs_when_he_is_ask
     assert "w1: cosigned" in done.out
 
 
-def test_a_witness_killed_while_he_writes_has_the_old_memory_whole(mortal):
+def test_a_witness_killed_while_it_writes_has_the_old_memory_whole(mortal):
     home = mortal
     home.log.grow(5)
     assert submit(home.log.directory, home.policy).code == 0

@@ -182,7 +182,7 @@ def secured(cosigning, authority, tmp_path):
 
 
 def house_with(secured: Server, tmp_path):
-    """A log whose policy names the witness by the name in his certificate."""
+    """A log whose policy names the witness by the name in its certificate."""
     log = GrowingLog(tmp_path / "audit", SIGNER)
     log.grow(3)
     key = str(Memory(tmp_path / "witness").cosigner.verifier)

@@ -1,4 +1,4 @@
-"""What a witness may answer, and what becomes of it; nothing that he says is believed."""
+"""What a witness may answer, and what becomes of it; nothing that it says is believed."""
 
 import httpx
 import pytest
@@ -33,7 +33,7 @@ def now(monkeypatch):
 
 @pytest.fixture
 def asked(log, web, reply):
-    """Ask a witness who gives these answers one after the other; return the outcome and what he was sent."""
+    """Ask a witness that gives these answers one after the other; return the outcome and what it was sent."""
 
     def run(*answers, old: int = 0, url: str | None = ""):
         sent, waiting = [], list(answers)
@@ -80,7 +80,7 @@ def test_cosignatures_of_unknown_keys_are_passed_over(asked, log, now):
     assert outcome == Cosigned(Signature.parse(line(log, now).decode().rstrip("\n")))
 
 
-def test_he_is_asked_again_from_where_he_is(asked, size, log, now):
+def test_it_is_asked_again_from_where_it_is(asked, size, log, now):
     outcome, sent = asked(size("4\n"), size("7\n"), line(log, now))
     assert isinstance(outcome, Cosigned)
     assert [request.old_size for _, request in sent] == [0, 4, 7]
@@ -92,12 +92,12 @@ def test_a_cosignature_of_another_time_does_not_count(asked, log, now, distance)
 
 
 @pytest.mark.parametrize("media_type", [SIZE_TYPE, "Text/X.tlog.size; charset=utf-8"])
-def test_a_witness_who_has_seen_more_is_ahead(asked, size, media_type):
+def test_a_witness_that_has_seen_more_is_ahead(asked, size, media_type):
     assert asked(size("10\n", media_type))[0] == Ahead(10)
 
 
 @pytest.mark.parametrize(("old", "status"), [(SIZE, 409), (3, 422), (SIZE, 422)])
-def test_a_witness_who_has_seen_another_log_is_heard(asked, reply, old, status):
+def test_a_witness_that_has_seen_another_log_is_heard(asked, reply, old, status):
     outcome, _ = asked(reply(status, (b"another log\n",)), old=old)
     assert outcome == Forked(old, f"{status} 'another log'")
 
@@ -126,7 +126,7 @@ def test_a_cosignature_of_another_text_or_key_does_not_count(asked, log, now, tm
         assert "compare the keys" in asked(answer)[0].reason
 
 
-def test_what_he_says_is_shown_short_and_without_control_characters(asked, reply):
+def test_what_it_says_is_shown_short_and_without_control_characters(asked, reply):
     outcome, _ = asked(reply(403, (b"\x1b[2Jno\n" + b"x" * 10_000,)))
     assert outcome.reason.isprintable()
     assert len(outcome.reason) < 500
@@ -135,5 +135,5 @@ def test_what_he_says_is_shown_short_and_without_control_characters(asked, reply
 @pytest.mark.parametrize(
     "url", [None, "no url", "ftp://witness.example", "http://[", "http://127.0.0.1:99999", "http://127.0.0.1:1"]
 )
-def test_a_witness_who_cannot_be_reached_is_missed(asked, url):
+def test_a_witness_that_cannot_be_reached_is_missed(asked, url):
     assert isinstance(asked(url=url)[0], Missed)

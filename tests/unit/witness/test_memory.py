@@ -1,4 +1,4 @@
-"""A witness forgets nothing, and does not begin anew by himself."""
+"""A witness forgets nothing, and does not begin anew by itself."""
 
 import json
 

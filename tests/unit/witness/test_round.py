@@ -31,7 +31,7 @@ def witness(tmp_path):
 
 @pytest.fixture
 def round_of(log, witness, web, reply, tmp_path):
-    """Make a round with one witness; `before` is called before each of his answers."""
+    """Make a round with one witness; `before` is called before each of its answers."""
 
     def make(before=lambda: None, quorum: str = "all", signer=log.signer):
         def answer(request):
@@ -60,7 +60,7 @@ def test_a_report_tells_who_signed_and_when(log, round_of):
     assert (report.origin, report.size, list(report.cosigned), dict(report.missed)) == (log.signer.name, 3, ["w1"], {})
 
 
-def test_a_witness_is_asked_once_when_it_is_known_how_far_he_is(log, round_of):
+def test_a_witness_is_asked_once_when_it_is_known_how_far_it_is(log, round_of):
     asked = []
     log.grow(3)
     once = round_of(lambda: asked.append(1))
@@ -95,7 +95,7 @@ def test_a_log_that_never_rests_is_given_up_for_now(log, witness, round_of):
         round_of(faster).run()
 
 
-def test_a_witness_who_knows_more_than_there_is_is_a_finding_even_without_a_quorum(log, witness, round_of):
+def test_a_witness_that_knows_more_than_there_is_is_a_finding_even_without_a_quorum(log, witness, round_of):
     show(witness, log, 0, log.grow(9))
     (log.directory / "tlog/checkpoint").write_bytes(GrowingLog(log.directory / "old").grow(5).encode())
     with pytest.raises(TamperedError, match=r"9 records of .* and here are only 5"):
