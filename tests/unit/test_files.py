@@ -158,3 +158,20 @@ def test_no_more_of_a_file_is_read_than_asked_for(tmp_path):
     path.write_bytes(b"0123456789")
     assert files.read_regular(path, 4) == b"0123"
     assert files.read_regular(path, 100) == b"0123456789"
+
+
+def test_a_new_file_is_private_complete_and_alone(tmp_path):
+    path = tmp_path / "key"
+    files.write_new(path, b"content")
+    assert path.read_bytes() == b"content"
+    assert mode(path) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_never_takes_the_place_of_one_that_is_there(tmp_path):
+    path = tmp_path / "key"
+    files.write_new(path, b"first")
+    with pytest.raises(FileExistsError):
+        files.write_new(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
