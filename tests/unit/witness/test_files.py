@@ -1,6 +1,8 @@
 """Policies and certificates from files, with sentences that name the file."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from certificates import Authority
@@ -8,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from logs_to_witness import SIGNER
 
 from deepseek_local.errors import WitnessError
+from deepseek_local.tlog import policy
 from deepseek_local.witness import policy_file, tls
 
 
@@ -74,3 +77,10 @@ def test_a_key_with_a_password_is_refused_without_a_question(tmp_path):
     )
     with pytest.raises(WitnessError, match="no password"):
         tls.server(tmp_path / "cert.pem", tmp_path / "key.pem", None)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_policies_that_the_page_shows_are_policies(language):
+    page = (Path(__file__).parents[3] / "docs" / language / "how-to/witness.md").read_text("utf-8")
+    shown = [text for text in re.findall(r"```text\n(.*?)```", page, re.DOTALL) if "KEY" not in text]
+    assert [policy.parse(text.encode()).quorum for text in shown] == ["none", "w1"]
