@@ -124,7 +124,6 @@ class Passage:
                 if size != self.sealed:
                     self.sealed, self.unsealed = size, None
                     self.tree.compare_edge()
-                    self.seals.check()
             self.stop = next(self._stops, None)
 
     def _head(self, line: bytes, extent: Extent) -> _Head:

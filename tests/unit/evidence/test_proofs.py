@@ -5,10 +5,16 @@ import recursive_tree
 import rfc_proof
 import sealed_log
 
+from deepseek_local.audit import seal
 from deepseek_local.errors import AuditError, IncompleteError, TamperedError
 from deepseek_local.evidence import checkpoints, proof_file, proofs
 from deepseek_local.evidence.checkpoints import Checkpoints, Stop
 from deepseek_local.evidence.log import lines
+from deepseek_local.evidence.proof_file import Proof
+from deepseek_local.tlog import note as notes
+from deepseek_local.tlog.checkpoint import Checkpoint
+from deepseek_local.tlog.keys import Ed25519Signer
+from deepseek_local.tlog.tree import leaf
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +88,14 @@ def test_a_proof_without_the_record_says_so(log):
     assert proof_file.parse(proof.encode()) == proof
     with pytest.raises(IncompleteError, match="does not have the record itself"):
         proofs.check(proof, log.trust, "file")
+
+
+def test_an_entry_that_is_no_record_of_this_number_is_refused(log):
+    record = b'{"seq":1}\n'
+    signer = Ed25519Signer(log.trust.origin, (log.keys / seal.SEED).read_bytes())
+    note = notes.sign(Checkpoint(log.trust.origin, 1, leaf(record)).text(), signer)
+    with pytest.raises(TamperedError, match="proves entry 0, which is no record with this number"):
+        proofs.check(Proof(0, (), note, record), log.trust, "file")
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,33 @@ def test_a_tile_that_was_altered_is_told_from_a_record(log):
     assert messages(report).startswith(f"the tile {path} is not what the records say")
 
 
+def test_a_tile_that_was_altered_accuses_no_record(log):
+    """The hash that the tile has for an earlier record does not lead to the signed root, so it proves nothing."""
+    path = log.directory / "tlog/tile/0/000.p/37"
+    content = bytearray(path.read_bytes())
+    content[31 * 32] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
+    change(log, 3, b'"r4242-5"', b'"r4242-4"')
+    problem = check(log).problems[0]
+    assert problem.message.startswith("a record between")
+    assert problem.record is None
+
+
+def test_a_record_of_another_version_is_named(log):
+    line = log.segment(3).read_bytes().splitlines()[-1]
+    change(log, 3, line, line.replace(b'"v":1', b'"v":3'))
+    assert "this is no record of version 1" in messages(check(log))
+
+
+def test_a_checkpoint_that_is_spelled_in_another_way_was_tampered_with(log):
+    path = log.directory / checkpoints.NAME
+    path.write_bytes(path.read_bytes().replace(b'{"i":3,', b'{"i": 3,'))
+    report = check(log)
+    assert report.verdict is Verdict.TAMPERED
+    assert "line 4 of" in messages(report)
+
+
 def test_a_missing_tile_leaves_the_log_incomplete(log):
     (log.directory / "tlog/tile/0/000.p/37").unlink()
     report = check(log)
@@ -165,6 +192,13 @@ def test_the_lock_of_a_sequencer_is_seen_and_left_alone(log, writer):
 def test_another_lock_is_none_of_a_sequencer(log, tmp_path):
     descriptor = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
+    assert not is_running(log.directory)
+    os.close(descriptor)
+
+
+def test_who_reads_with_a_lock_of_its_own_is_no_sequencer(log):
+    descriptor = os.open(log.directory, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
     assert not is_running(log.directory)
     os.close(descriptor)
 
