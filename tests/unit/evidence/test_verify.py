@@ -1,21 +1,16 @@
-import dataclasses
 import fcntl
 import os
 
 import pytest
 import sealed_log
+from verifying import change, check, messages, now
 
-from deepseek_local.audit.log import Entry
-from deepseek_local.audit.record import Kind
-from deepseek_local.audit.wire import Request
 from deepseek_local.errors import AuditError
 from deepseek_local.evidence import checkpoints
-from deepseek_local.evidence.checkpoints import Checkpoints
-from deepseek_local.evidence.report import Report, Verdict
+from deepseek_local.evidence.report import Verdict
 from deepseek_local.evidence.running import is_running
 from deepseek_local.evidence.trust import Trust
 from deepseek_local.evidence.verify import verify
-from deepseek_local.evidence.window import Window
 
 
 @pytest.fixture(scope="module")
@@ -27,26 +22,6 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def log(whole, tmp_path):
     return whole.copy(tmp_path / "copy")
-
-
-def now(log) -> float:
-    return sealed_log.NOON / sealed_log.SECOND + log.seconds
-
-
-def check(log, asked: Window = Window(), later_seconds: float = 0) -> Report:  # noqa: B008 -- immutable
-    return verify(log.directory, log.trust, asked, now(log) + later_seconds)
-
-
-def messages(report: Report) -> str:
-    return "\n".join(problem.message for problem in report.problems)
-
-
-def change(log, number: int, old: bytes, new: bytes) -> None:
-    path = log.segment(number)
-    content = path.read_bytes()
-    assert content.count(old) == 1
-    path.chmod(0o600)
-    path.write_bytes(content.replace(old, new))
 
 
 def test_a_log_that_is_whole_is_intact(whole):
@@ -173,6 +148,12 @@ def test_a_line_of_the_writer_itself_must_be_a_record(log):
     assert "this is no record" in messages(check(log))
 
 
+def test_without_macs_the_report_says_so(log):
+    report = verify(log.directory, Trust(log.trust.verifiers), now_seconds=now(log))
+    assert report.verdict is Verdict.INTACT
+    assert "without their MACs (give --mac-key)" in "\n".join(report.lines())
+
+
 # What a running sequencer leaves
 
 
@@ -230,95 +211,3 @@ def test_a_line_that_is_being_written_is_fine_while_the_sequencer_runs(log):
     with log.segment(4).open("ab") as stream:
         stream.write(b'{"half":')
     assert check(log).verdict is Verdict.INTACT
-
-
-# Windows
-
-
-def kept(log, index: int) -> checkpoints.Stop:
-    return list(Checkpoints(log.directory, log.trust).read())[index]
-
-
-def test_a_window_is_read_in_whole_segments(whole):
-    report = check(whole, Window(since=26))
-    assert (report.verdict, report.first, report.segments) == (Verdict.INTACT, 26, 1)
-
-
-def test_a_window_ends_with_the_checkpoint_after_it(whole):
-    report = check(whole, Window(until=3))
-    assert (report.verdict, report.first, report.segments) == (Verdict.INTACT, 0, 1)
-    assert report.records >= 4
-
-
-def test_what_was_altered_outside_of_a_window_is_not_seen(log):
-    change(log, 2, b'"r77-2"', b'"r77-3"')
-    assert check(log).verdict is Verdict.TAMPERED
-    assert check(log, Window(since=30)).verdict is Verdict.INTACT
-
-
-def test_what_was_altered_in_a_window_is_seen(log):
-    change(log, 3, b'"r4242-3"', b'"r4242-4"')
-    assert "was altered, segment-000003.jsonl" in messages(check(log, Window(since=30)))
-    assert check(log, Window(until=3)).verdict is Verdict.INTACT
-
-
-def test_moments_choose_segments_too(whole):
-    first = "2026-11-24T11:00:00.000000Z"
-    assert check(whole, Window(since=first)).first == 0
-    assert check(whole, Window(since="2027-01-01T00:00:00.000000Z")).first == 26
-    assert check(whole, Window(until="2026-11-24T12:00:02.500000Z")).segments == 1
-    with pytest.raises(AuditError, match="there are no records from 30 until 3"):
-        check(whole, Window(since=30, until=3))
-
-
-def test_verification_goes_on_from_every_checkpoint_that_was_kept(whole):
-    for index in range(7):
-        report = check(whole, Window(trusted=kept(whole, index)))
-        assert (report.verdict, report.problems) == (Verdict.INTACT, ())
-
-
-def test_a_log_that_does_not_continue_the_kept_checkpoint_is_tampered_with(whole):
-    for index in range(7):
-        stop = kept(whole, index)
-        other = dataclasses.replace(stop, checkpoint=dataclasses.replace(stop.checkpoint, root=bytes(32)))
-        assert check(whole, Window(trusted=other)).verdict is Verdict.TAMPERED
-
-
-def test_a_window_needs_the_tiles_of_what_is_before_it(log):
-    (log.directory / "tlog/tile/0/000.p/37").unlink()
-    report = check(log, Window(since=26))
-    assert report.verdict is Verdict.INCOMPLETE
-    assert "is missing; start the sequencer" in messages(report)
-
-
-# Pruning
-
-
-def prune(log, *, on_record: bool) -> None:
-    writer = log.open(boot="boot-2")
-    if on_record:
-        fields = {"act": "audit_prune", "obj": "audit", "attr": {"first": 0, "last": 20, "segments": 1}}
-        log.take(writer, [Entry(9, Request(1, Kind.ADMIN, fields))])
-    writer.stop("SIGTERM")
-    writer.close()
-    log.segment(1).with_name("segment-000001.jsonl.gz").unlink()
-
-
-def test_a_beginning_that_was_pruned_is_proved_by_its_hashes(log):
-    prune(log, on_record=True)
-    report = check(log)
-    assert (report.verdict, report.problems) == (Verdict.INTACT, ())
-    assert (report.pruned_records, report.first) == (21, 21)
-
-
-def test_a_beginning_that_is_missing_without_record_is_incomplete(log):
-    prune(log, on_record=False)
-    report = check(log)
-    assert report.verdict is Verdict.INCOMPLETE
-    assert "the log begins with record 21 in segment-000002.jsonl, and no record says" in messages(report)
-
-
-def test_without_macs_the_report_says_so(log):
-    report = verify(log.directory, Trust(log.trust.verifiers), now_seconds=now(log))
-    assert report.verdict is Verdict.INTACT
-    assert "without their MACs (give --mac-key)" in "\n".join(report.lines())

@@ -1,0 +1,108 @@
+import dataclasses
+
+import pytest
+import sealed_log
+from verifying import change, check, messages
+
+from deepseek_local.audit.log import Entry
+from deepseek_local.audit.record import Kind
+from deepseek_local.audit.wire import Request
+from deepseek_local.errors import AuditError
+from deepseek_local.evidence import checkpoints
+from deepseek_local.evidence.checkpoints import Checkpoints
+from deepseek_local.evidence.report import Verdict
+from deepseek_local.evidence.window import Window
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Nobody changes it."""
+    return sealed_log.make(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def log(whole, tmp_path):
+    return whole.copy(tmp_path / "copy")
+
+
+def kept(log, index: int) -> checkpoints.Stop:
+    return list(Checkpoints(log.directory, log.trust).read())[index]
+
+
+def test_a_window_is_read_in_whole_segments(whole):
+    report = check(whole, Window(since=26))
+    assert (report.verdict, report.first, report.segments) == (Verdict.INTACT, 26, 1)
+
+
+def test_a_window_ends_with_the_checkpoint_after_it(whole):
+    report = check(whole, Window(until=3))
+    assert (report.verdict, report.first, report.segments) == (Verdict.INTACT, 0, 1)
+    assert report.records >= 4
+
+
+def test_what_was_altered_outside_of_a_window_is_not_seen(log):
+    change(log, 2, b'"r77-2"', b'"r77-3"')
+    assert check(log).verdict is Verdict.TAMPERED
+    assert check(log, Window(since=30)).verdict is Verdict.INTACT
+
+
+def test_what_was_altered_in_a_window_is_seen(log):
+    change(log, 3, b'"r4242-3"', b'"r4242-4"')
+    assert "was altered, segment-000003.jsonl" in messages(check(log, Window(since=30)))
+    assert check(log, Window(until=3)).verdict is Verdict.INTACT
+
+
+def test_moments_choose_segments_too(whole):
+    first = "2026-11-24T11:00:00.000000Z"
+    assert check(whole, Window(since=first)).first == 0
+    assert check(whole, Window(since="2027-01-01T00:00:00.000000Z")).first == 26
+    assert check(whole, Window(until="2026-11-24T12:00:02.500000Z")).segments == 1
+    with pytest.raises(AuditError, match="there are no records from 30 until 3"):
+        check(whole, Window(since=30, until=3))
+
+
+def test_verification_goes_on_from_every_checkpoint_that_was_kept(whole):
+    for index in range(7):
+        report = check(whole, Window(trusted=kept(whole, index)))
+        assert (report.verdict, report.problems) == (Verdict.INTACT, ())
+
+
+def test_a_log_that_does_not_continue_the_kept_checkpoint_is_tampered_with(whole):
+    for index in range(7):
+        stop = kept(whole, index)
+        other = dataclasses.replace(stop, checkpoint=dataclasses.replace(stop.checkpoint, root=bytes(32)))
+        assert check(whole, Window(trusted=other)).verdict is Verdict.TAMPERED
+
+
+def test_a_window_needs_the_tiles_of_what_is_before_it(log):
+    (log.directory / "tlog/tile/0/000.p/37").unlink()
+    report = check(log, Window(since=26))
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "is missing; start the sequencer" in messages(report)
+
+
+# Pruning
+
+
+def prune(log, *, on_record: bool) -> None:
+    writer = log.open(boot="boot-2")
+    if on_record:
+        fields = {"act": "audit_prune", "obj": "audit", "attr": {"first": 0, "last": 20, "segments": 1}}
+        log.take(writer, [Entry(9, Request(1, Kind.ADMIN, fields))])
+    writer.stop("SIGTERM")
+    writer.close()
+    log.segment(1).with_name("segment-000001.jsonl.gz").unlink()
+
+
+def test_a_beginning_that_was_pruned_is_proved_by_its_hashes(log):
+    prune(log, on_record=True)
+    report = check(log)
+    assert (report.verdict, report.problems) == (Verdict.INTACT, ())
+    assert (report.pruned_records, report.first) == (21, 21)
+
+
+def test_a_beginning_that_is_missing_without_record_is_incomplete(log):
+    prune(log, on_record=False)
+    report = check(log)
+    assert report.verdict is Verdict.INCOMPLETE
+    assert "the log begins with record 21 in segment-000002.jsonl, and no record says" in messages(report)
