@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+import segment_files
 from served import Served, lives, short_directory, until
 
 pytestmark = pytest.mark.integration
@@ -145,7 +146,7 @@ def test_ctrl_c_ends_a_chat_and_aborts_its_stream(serve) -> None:
 
 
 def audit(served: Served) -> str:
-    return "".join(path.read_text() for path in sorted((served.home / "audit").iterdir()))
+    return b"".join(segment_files.lines(served.home / "audit")).decode()
 
 
 def test_a_second_serve_in_the_same_home_is_refused_and_the_first_goes_on(serve) -> None:
