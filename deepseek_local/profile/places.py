@@ -7,7 +7,7 @@ Where the files of one deployment lie: everything durable below *home*, everythi
     ├── tokens.used/                       ├── audit.sock          the sequencer
     ├── digest-keys/, salt.key, proxy.key  ├── quota.db            what was used, unless Redis counts it
     ├── users.csv, break-glass.json        ├── state.json          what is running, for `chat`
-    ├── audit/                             ├── local.token (0600)  token of this start for the local principal
+    ├── audit/, audit.key, audit.mac       ├── local.token (0600)  token of this start for the local principal
     ├── cache/ (0700)                      └── draining            exists while new requests are refused
     └── log/engine.log, log/sequencer.log
 
