@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import segment_files
 from served import Served, short_directory
 
 ROOT = Path(__file__).parents[2]
@@ -54,8 +55,7 @@ class Deployment(Served):
 
     def log_of_records(self) -> list[dict[str, object]]:
         """Return all audit records, in their order."""
-        lines = [line for path in sorted((self.home / "audit").glob("*")) for line in path.read_text().splitlines()]
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in segment_files.lines(self.home / "audit")]
 
     def records(self, request_id: str) -> list[dict[str, object]]:
         """Return the audit records of a request, in their order."""

@@ -3,10 +3,14 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
+import rfc_proof
+import segment_files
 from served import children, lives, until
 
 pytestmark = pytest.mark.e2e
@@ -70,5 +74,34 @@ def test_a_killed_engine_breaks_the_stream_and_comes_back(deployment) -> None:
 
 
 def test_the_log_has_no_holes_after_all_of_this(deployment) -> None:
-    lines = [line for path in sorted((deployment.home / "audit").glob("*")) for line in path.read_text().splitlines()]
+    lines = list(segment_files.lines(deployment.home / "audit"))
     assert [json.loads(line)["seq"] for line in lines] == list(range(len(lines)))
+
+
+def test_the_log_is_intact_after_all_of_this_and_proves_a_record_to_an_outsider(deployment, tmp_path: Path) -> None:
+    with deployment.http(deployment.token) as client:
+        request_id = client.post("/v1/chat/completions", json=BODY).headers["x-request-id"]
+    audit = ["--directory", str(deployment.home / "audit")]
+    made = json.loads(command("audit", "init", *audit, "--format", "json"))
+    key, first = made["verifier_key"], tmp_path / "first.key"
+    first.write_text(made["first_key"])
+    last = deployment.records(request_id)[-1]["seq"]
+    until(lambda: sealed_records(deployment) > last, "the newest record is sealed")
+    assert command("audit", "verify", *audit, "--key", key, "--mac-key", str(first)).startswith("intact: ")
+
+    proof = tmp_path / "proof"
+    seq = str(deployment.records(request_id)[0]["seq"])
+    command("audit", "prove", seq, *audit, "--key", key, "--output", str(proof))
+    assert request_id in command("audit", "check-proof", str(proof), "--key", key)
+    assert request_id in rfc_proof.record_of(proof.read_text(), key).decode()
+
+
+def sealed_records(deployment) -> int:
+    """Return how many records the newest checkpoint covers: its second line."""
+    return int((deployment.home / "audit" / "tlog" / "checkpoint").read_text().splitlines()[1])
+
+
+def command(*arguments: str) -> str:
+    """Run the command line as an auditor would, and return what it says."""
+    run = (sys.executable, "-m", "deepseek_local", *arguments)
+    return subprocess.run(run, capture_output=True, text=True, check=True).stdout
