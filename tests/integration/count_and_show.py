@@ -33,6 +33,7 @@ def main() -> None:
         metrics.decided(8e-6)
         metrics.stream_began()
     metrics.admitted(0.0004)
+    metrics.stop()  # no server runs here that would pour them
     print("counted", flush=True)
     input()
     print(asyncio.run(shown()), flush=True)

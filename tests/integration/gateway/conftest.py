@@ -21,7 +21,6 @@ from typing import Any
 
 import httpx
 import pytest
-import segment_files
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
@@ -35,6 +34,7 @@ from deepseek_local.profile.front_door import Bans, LedgerKind, Limits
 from deepseek_local.profile.handover import GATEWAY_VARIABLE, GatewaySettings, LedgerSettings
 from deepseek_local.profile.library import shipped_file
 from tests.integration.gateway.stub_engine import Seen, StubEngine
+from tests.support import segment_files
 
 BODY_BYTES = 65_536
 PARSERS = {"h11": H11Protocol, "httptools": LimitedProtocol}
