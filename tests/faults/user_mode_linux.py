@@ -30,7 +30,7 @@ ln -s {modules} /run/modules/lib/modules
 modprobe -d /run/modules dm-mod
 modprobe -d /run/modules dm-flakey
 cd {root}
-mount -t tmpfs tmpfs /tmp
+export TMPDIR=/run
 {python} -m {module} {arguments} 2>&1
 halt -f
 """
