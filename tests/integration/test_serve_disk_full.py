@@ -4,8 +4,8 @@ import json
 import os
 import shutil
 import subprocess
-from contextlib import suppress
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
