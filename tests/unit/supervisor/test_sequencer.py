@@ -49,7 +49,7 @@ def test_its_last_words_are_the_reason(runtime: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["hangs", "cannot be reached"])
 def test_one_that_lives_but_does_not_react_is_replaced(runtime: Path, monkeypatch, fault: str) -> None:
-    for name, value in {"_LOOK_SECONDS": 0.05, "_REACTION_SECONDS": 0.2}.items():
+    for name, value in {"_LOOK_SECONDS": 0.05, "_REACTION_SECONDS": 1.0}.items():
         monkeypatch.setattr(sequencer, name, value)
     places = ("--directory", str(runtime / "audit"), "--socket", str(runtime / "audit.sock"))
     keeper = keeper_of(runtime, "-m", "deepseek_local", "audit", "serve", *places)
