@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from deepseek_local.audit import wire
 from deepseek_local.audit.listener import Peer
-from deepseek_local.audit.record import Kind
+from deepseek_local.audit.record import PRUNE, Kind
 from deepseek_local.audit.wire import Request
 from deepseek_local.errors import AuditError
 
@@ -16,9 +16,10 @@ READ_BYTES = 65_536
 class Connection:
     """A connected client. It keeps at most one incomplete line, and no answer: a client that does not read its own is dropped."""
 
-    def __init__(self, stream: socket.socket, peer: Peer) -> None:
+    def __init__(self, stream: socket.socket, peer: Peer, *, may_prune: bool) -> None:
         self.stream = stream
         self.peer = peer
+        self._may_prune = may_prune
         self.ended = False
         """No more is to be read; the connection can be closed when its last answer is out."""
         self.error: str | None = None
@@ -61,6 +62,9 @@ class Connection:
     def _in_order(self, request: Request) -> Request:
         if request.cseq <= self._received:
             raise AuditError(f"cseq {request.cseq} follows {self._received}; it must grow")
+        # The verifier takes the word of this record for what is missing, so nobody may say it who cannot delete.
+        if not self._may_prune and request.fields.get("act") == PRUNE:
+            raise AuditError(f"user {self.peer.uid} may not record {PRUNE}; prune as root or as the sequencer's user")
         self._received = request.cseq
         return request
 

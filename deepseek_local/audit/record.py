@@ -104,6 +104,9 @@ class Kind(StrEnum):
     """An earlier segment ends in a torn line, which is not part of the log."""
 
 
+PRUNE = "audit_prune"
+"""What `act` says of records that are about to be deleted after their time; `attr.last` is the newest of them."""
+
 OWN_KINDS = frozenset((Kind.START, Kind.STOP, Kind.CLIENT_HELLO, Kind.CLOCK_STEP, Kind.SEGMENT_SEALED, Kind.RECOVERY))
 """Kinds that only the sequencer writes."""
 CLIENT_KINDS = frozenset(Kind) - OWN_KINDS

@@ -144,7 +144,8 @@ class Sequencer:
                 f"cannot accept clients: {error.strerror}; raise the limit of open files, then try again"
             ) from error
         stream.settimeout(0)
-        client = Connection(stream, peer(stream))
+        process = peer(stream)
+        client = Connection(stream, process, may_prune=process.uid in {0, os.geteuid()})
         reason = self._objection(client)
         if reason is not None:
             _logger.warning("refused process %d of user %d: %s", client.peer.pid, client.peer.uid, reason)

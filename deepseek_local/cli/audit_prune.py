@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from deepseek_local.audit.admin import record_change, who
+from deepseek_local.audit.record import PRUNE
 from deepseek_local.cli import render
 from deepseek_local.cli.options import format_option, home_option, profile_option, set_option, verbose_option
 from deepseek_local.cli.render import Format
@@ -84,7 +85,7 @@ def _carry_out(directory: Path, socket: Path, chosen: Sequence[Prunable], archiv
         prune.archive(chosen, archive)
     first, last = prune.extent(chosen)
     attributes = {"first": first, "last": last, "segments": len(chosen), "archived": archive is not None}
-    if not record_change(socket, "audit_prune", "audit", attributes):
+    if not record_change(socket, PRUNE, "audit", attributes):
         raise AuditError(f"nothing runs on {socket} that could record it, so nothing was pruned; start `serve` first")
     prune.remove(directory, chosen, now, who())
 

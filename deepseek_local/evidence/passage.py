@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from deepseek_local.audit.record import RECORD_LIMIT, VERSION, Kind, Record, parse
+from deepseek_local.audit.record import PRUNE, RECORD_LIMIT, VERSION, Kind, Record, parse
 from deepseek_local.errors import AuditError, TamperedError
 from deepseek_local.evidence.checkpoints import Stop
 from deepseek_local.evidence.growing import GrowingTree, Tiles
@@ -19,9 +19,6 @@ from deepseek_local.evidence.seals import Extent, Seals
 from deepseek_local.evidence.senders import Senders
 from deepseek_local.tlog.tiles import WIDTH
 from deepseek_local.tlog.tree import HASH_BYTES, leaf
-
-PRUNED = "audit_prune"
-"""What an administrative record says of records that were deleted after their time; `attr.last` is the newest of them."""
 
 _NEWLINE = 0x0A
 _ROOM = {"disk_full": True, "disk_low": False, "disk_room": False}
@@ -152,7 +149,7 @@ class Passage:
             self.senders.start(envelope.boot)
         elif not envelope.cseq and fields.get("act") in _ROOM:
             self.senders.room(is_full=fields["act"] == "disk_full")
-        elif fields.get("act") == PRUNED and isinstance(attributes := fields.get("attr"), dict):
+        elif fields.get("act") == PRUNE and isinstance(attributes := fields.get("attr"), dict):
             last = attributes.get("last")
             self.pruned_to = max(self.pruned_to, last if isinstance(last, int) else -1)
 

@@ -15,7 +15,7 @@ def ends():
     ours, theirs = socket.socketpair()
     ours.settimeout(0)
     with ours, theirs:
-        yield Connection(ours, peer(ours)), theirs
+        yield Connection(ours, peer(ours), may_prune=False), theirs
 
 
 def admits(kind: Kind) -> bool:
@@ -44,3 +44,19 @@ def test_answers_of_both_sorts_come_in_order(ends, kinds, answers):
     theirs.settimeout(0)
     with pytest.raises(BlockingIOError):
         theirs.recv(1)
+
+
+@pytest.mark.parametrize("may_prune", [False, True])
+def test_only_who_can_delete_records_may_say_that_they_go(may_prune):
+    ours, theirs = socket.socketpair()
+    ours.settimeout(0)
+    with ours, theirs:
+        client = Connection(ours, peer(ours), may_prune=may_prune)
+        theirs.send(b'{"cseq":1,"kind":"admin","act":"token_create"}\n{"cseq":2,"kind":"admin","act":"audit_prune"}\n')
+        assert [request.cseq for request in client.receive()] == ([1, 2] if may_prune else [1])
+        assert client.ended is not may_prune
+        client.answer()
+        first, *rest = theirs.recv(4096).splitlines()
+    assert json.loads(first) == {"ack": 2 if may_prune else 1}
+    assert all(b"may not record audit_prune; prune as root" in line for line in rest)
+    assert len(rest) == (not may_prune)
