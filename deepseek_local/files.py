@@ -100,6 +100,14 @@ def read_regular(path: Path, maximum_bytes: int) -> bytes:
         os.close(descriptor)
 
 
+def append_synced(descriptor: int, data: bytes) -> None:
+    """Append to an open file and return when it is on disk. Raises `OSError`; then what is there is not known, and must not be trusted."""
+    written = os.write(descriptor, data)
+    while written < len(data):  # a full disk takes a part first and tells the reason at the next call
+        written += os.write(descriptor, data[written:])
+    os.fdatasync(descriptor)
+
+
 def sync_directory(path: Path) -> None:
     """Make the entries of a directory durable: a renamed or new file survives a power cut only after this."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

@@ -12,7 +12,7 @@ import msgspec
 
 from deepseek_local.audit.segments import evidence, failure
 from deepseek_local.errors import AuditError
-from deepseek_local.files import sync_directory
+from deepseek_local.files import append_synced, sync_directory
 
 NAME = "checkpoints.jsonl"
 MODE = 0o640
@@ -73,10 +73,7 @@ class CheckpointLog:
     def append(self, data: bytes) -> None:
         """Make a line, or what is missing of one, durable. After an `AuditError` do not call it again."""
         try:
-            written = os.write(self._descriptor, data)
-            while written < len(data):  # a full disk takes a part first and tells the reason at the next call
-                written += os.write(self._descriptor, data[written:])
-            os.fdatasync(self._descriptor)
+            append_synced(self._descriptor, data)
         except OSError as error:
             raise failure("write", self.path, error) from error
 

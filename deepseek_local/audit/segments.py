@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import BinaryIO, Self, cast
 
 from deepseek_local.errors import AuditError
-from deepseek_local.files import sync_directory
+from deepseek_local.files import append_synced, sync_directory
 
 OPEN_MODE = 0o600
 SEALED_MODE = 0o440
@@ -95,10 +95,7 @@ class Segment:
         """Make lines durable. After an `AuditError` the segment is done for: do not call it again."""
         data = b"".join(lines)
         try:
-            written = os.write(self._descriptor, data)
-            while written < len(data):  # a full disk takes a part first and tells the reason at the next call
-                written += os.write(self._descriptor, data[written:])
-            os.fdatasync(self._descriptor)
+            append_synced(self._descriptor, data)
         except OSError as error:
             raise failure("write", self.path, error) from error
         self._undigested.append(data)

@@ -1,7 +1,6 @@
 """`deepseek-local audit`: run the sequencer, and look at what it wrote."""
 
 import logging
-import socket as sockets
 from pathlib import Path
 
 import click
@@ -21,7 +20,13 @@ from deepseek_local.cli import (
     audit_witness,
     audit_writing,
 )
-from deepseek_local.cli.options import audit_directory_option, audit_keys_option, audit_socket_option, verbose_option
+from deepseek_local.cli.options import (
+    audit_directory_option,
+    audit_keys_option,
+    audit_node_option,
+    audit_socket_option,
+    verbose_option,
+)
 
 
 @click.group()
@@ -50,14 +55,7 @@ command.add_command(audit_writing.rotate)
 @audit_directory_option
 @audit_keys_option
 @audit_socket_option
-@click.option(
-    "--node",
-    default=sockets.gethostname,
-    envvar="DEEPSEEK_LOCAL_AUDIT_NODE",
-    show_default="host name",
-    show_envvar=True,
-    help="Name of this host in the records.",
-)
+@audit_node_option
 @click.option(
     "--allow-uid",
     "allowed_uids",

@@ -1,6 +1,5 @@
 """`deepseek-local audit init` and `audit rotate`: what people ask of the audit log's writer."""
 
-import socket as sockets
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from deepseek_local.cli import render
 from deepseek_local.cli.options import (
     audit_directory_option,
     audit_keys_option,
+    audit_node_option,
     audit_socket_option,
     format_option,
     verbose_option,
@@ -25,14 +25,7 @@ _SENTENCE = (
 @click.command()
 @audit_directory_option
 @audit_keys_option
-@click.option(
-    "--node",
-    default=sockets.gethostname,
-    envvar="DEEPSEEK_LOCAL_AUDIT_NODE",
-    show_default="host name",
-    show_envvar=True,
-    help="Name of this host in the origin of the log.",
-)
+@audit_node_option
 @click.option(
     "--origin",
     metavar="NAME",

@@ -2,10 +2,11 @@
 The options that several commands share, as decorators, each with its environment twin.
 
 `@profile_option` gives the command a parameter `profile: str`, `@home_option` `home: Path`, `@audit_directory_option`
-`directory: Path`, `@audit_keys_option` `keys: Path | None`, `@audit_socket_option` `socket: Path`, `@set_option` `sets: tuple[str, ...]` and
-`@format_option` `output: Format`. `@verbose_option` gives none: `cli.main` reads it.
+`directory: Path`, `@audit_keys_option` `keys: Path | None`, `@audit_node_option` `node: str`, `@audit_socket_option` `socket: Path`,
+`@set_option` `sets: tuple[str, ...]` and `@format_option` `output: Format`. `@verbose_option` gives none: `cli.main` reads it.
 """
 
+import socket as sockets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,18 @@ def audit_keys_option(command: Command) -> Command:
         show_default="the directory above --directory",
         show_envvar=True,
         help="Directory of the keys that seal the log.",
+    )(command)
+
+
+def audit_node_option(command: Command) -> Command:
+    """Add `--node`, the name of this host."""
+    return click.option(
+        "--node",
+        default=sockets.gethostname,
+        envvar="DEEPSEEK_LOCAL_AUDIT_NODE",
+        show_default="host name",
+        show_envvar=True,
+        help="Name of this host in records and in the origin of the log.",
     )(command)
 
 

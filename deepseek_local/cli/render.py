@@ -41,14 +41,7 @@ def stream(text: str) -> None:
 
 def content(data: bytes) -> None:
     """Write bytes to stdout as they are. Raises `OutputError`."""
-    try:
-        click.echo(data, nl=False)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"the result could not be written ({error.strerror}): free some space at its place"
-        ) from error
+    _write(data)
 
 
 def is_terminal() -> bool:
@@ -95,7 +88,7 @@ def accept_any_text() -> None:
             text.reconfigure(errors=errors)
 
 
-def _write(text: str, *, color: bool | None = None) -> None:
+def _write(text: str | bytes, *, color: bool | None = None) -> None:
     """Write to stdout. Raises `OutputError`, but leaves it to click when the reader went away."""
     try:
         click.echo(text, nl=False, color=color)

@@ -4,10 +4,10 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from deepseek_local.audit import rotation
 from deepseek_local.cli.main import run
@@ -45,27 +45,14 @@ def seqs(found) -> list[int]:
     return [json.loads(line)["seq"] for line in found]
 
 
-@pytest.fixture
-def wait():
-    """Wait for something that another process does."""
-
-    def until(condition) -> None:
-        end = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < end, "waited in vain"
-            time.sleep(0.01)
-
-    return until
-
-
-def rotated(sequencer, wait) -> None:
+def rotated(sequencer) -> None:
     """Begin a segment, and wait until the one before is compressed."""
     old = sequencer.segments()[-1]
     rotation.rotate(sequencer.log, sequencer.socket)
-    wait(lambda: not old.exists())
+    wait_until(lambda: not old.exists())
 
 
-def test_a_follower_misses_nothing_when_segments_end_and_are_compressed(sequencer, wait):
+def test_a_follower_misses_nothing_when_segments_end_and_are_compressed(sequencer):
     sequencer.start()
     tail = Tail(sequencer.log)
     found = seqs(tail.last(1))
@@ -74,7 +61,7 @@ def test_a_follower_misses_nothing_when_segments_end_and_are_compressed(sequence
             sequencer.append()
         found += seqs(tail.new())
         sequencer.append()
-        rotated(sequencer, wait)
+        rotated(sequencer)
         sequencer.append()
     sequencer.end()
     found += seqs(tail.new())
@@ -82,27 +69,27 @@ def test_a_follower_misses_nothing_when_segments_end_and_are_compressed(sequence
     assert found[-1] == seqs(line for _, line in lines(sequencer.log))[-1]
 
 
-def test_an_export_that_follows_delivers_what_is_written_until_it_is_interrupted(sequencer, wait, tmp_path):
+def test_an_export_that_follows_delivers_what_is_written_until_it_is_interrupted(sequencer, tmp_path):
     sequencer.start()
     target, state = tmp_path / "siem.jsonl", tmp_path / "state"
     places = ["--directory", sequencer.log, "--file", target, "--state", state]
     command = [sys.executable, "-m", "deepseek_local", "audit", "export", "--follow", *map(str, places)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as exporter:
-        wait(state.exists)
+        wait_until(state.exists)
         sequencer.append()
         sequencer.append()
-        wait(lambda: json.loads(state.read_bytes())["last"] == 4)
+        wait_until(lambda: json.loads(state.read_bytes())["last"] == 4)
         exporter.send_signal(signal.SIGINT)
         assert exporter.wait(20) == 130
         assert exporter.stderr.read().strip() == b""
     assert target.read_bytes() == sequencer.segments()[-1].read_bytes()
 
 
-def test_the_log_of_a_sequencer_can_be_read_as_tiles(sequencer, trust, wait, tmp_path):
+def test_the_log_of_a_sequencer_can_be_read_as_tiles(sequencer, trust, tmp_path):
     sequencer.start()
     for _ in range(150):
         sequencer.append()
-    rotated(sequencer, wait)
+    rotated(sequencer)
     sequencer.end()
     tree = tmp_path / "tree"
     assert run(["audit", "export", "--tiles", str(tree)]) == 0
@@ -113,11 +100,11 @@ def test_the_log_of_a_sequencer_can_be_read_as_tiles(sequencer, trust, wait, tmp
     assert root_at(newest.size, TileReader(newest.size, lambda path: (tree / path).read_bytes()).hash_at) == newest.root
 
 
-def test_a_log_that_was_pruned_goes_on_and_verifies(sequencer, trust, wait, tmp_path):
+def test_a_log_that_was_pruned_goes_on_and_verifies(sequencer, trust, tmp_path):
     sequencer.start()
     for _ in range(2):
         sequencer.append()
-        rotated(sequencer, wait)
+        rotated(sequencer)
     periods = ["--set", "audit.retention_days=1", "--set", "audit.online_days=0"]
     assert run(["audit", "prune", "--archive", str(tmp_path / "archive"), "--yes", *periods]) == 0
     assert names(sequencer.log) == ["segment-000003.jsonl"]

@@ -13,17 +13,6 @@ from deepseek_local.evidence.trust import Trust
 from deepseek_local.evidence.verify import verify
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Nobody changes it."""
-    return sealed_log.make(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture
-def log(whole, tmp_path):
-    return whole.copy(tmp_path / "copy")
-
-
 def test_a_log_that_is_whole_is_intact(whole):
     report = check(whole)
     assert (report.verdict, report.problems) == (Verdict.INTACT, ())

@@ -1,7 +1,6 @@
 import dataclasses
 
 import pytest
-import sealed_log
 from verifying import change, check, messages
 
 from deepseek_local.audit.log import Entry
@@ -12,17 +11,6 @@ from deepseek_local.evidence import checkpoints
 from deepseek_local.evidence.checkpoints import Checkpoints
 from deepseek_local.evidence.report import Verdict
 from deepseek_local.evidence.window import Window
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """Nobody changes it."""
-    return sealed_log.make(tmp_path_factory.mktemp("home"))
-
-
-@pytest.fixture
-def log(whole, tmp_path):
-    return whole.copy(tmp_path / "copy")
 
 
 def kept(log, index: int) -> checkpoints.Stop:
