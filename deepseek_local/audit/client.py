@@ -78,18 +78,12 @@ class AuditClient:
 
     async def _open(self) -> "Link":
         loop = asyncio.get_running_loop()
-        stream = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
-        stream.settimeout(0)
-        factory = partial(Link, self._path, self._timeout_seconds, loop, stream, self._watcher)
+        factory = partial(Link, self._path, self._timeout_seconds, loop, self._watcher)
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                await loop.sock_connect(stream, os.fspath(self._path))
-                _, link = await loop.create_unix_connection(factory, sock=stream)
-        except BaseException as error:
-            stream.close()
-            if isinstance(error, OSError):
-                raise _unreachable(self._path, error) from error
-            raise
+                _, link = await loop.create_unix_connection(factory, os.fspath(self._path))
+        except OSError as error:
+            raise _unreachable(self._path, error) from error
         self._link = link
         return link
 

@@ -7,7 +7,6 @@ nobody it could confuse.
 
 import asyncio
 import itertools
-import socket as sockets
 import time
 from collections import deque
 from pathlib import Path
@@ -41,14 +40,12 @@ class Link(asyncio.Protocol):
         path: Path,
         timeout_seconds: float,
         loop: asyncio.AbstractEventLoop,
-        stream: sockets.socket,
         watcher: Watcher | None,
     ) -> None:
         self.is_lost = False
         self._path = path
         self._timeout_seconds = timeout_seconds
         self._loop = loop
-        self._stream = stream
         self._watcher = watcher
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[tuple[int, float, asyncio.Future[None]]] = deque()
@@ -63,12 +60,13 @@ class Link(asyncio.Protocol):
             raise AuditError(ended(self._path))
         cseq, future = next(count), self._loop.create_future()
         line = wire.request(cseq, encoded)
-        if self._waiting:
+        if not self._waiting and self._transport is not None:
+            # It has none to share a system call with, so it leaves now, and what its sender does until it waits passes meanwhile.
+            self._transport.write(line)
+        else:
             if not self._unsent:  # what is appended in the same turn of the event loop leaves in one system call
                 self._loop.call_soon(self._flush)
             self._unsent.append(line)
-        else:
-            self._send_at_once(line)
         self._waiting.append((cseq, time.monotonic(), future))
         if self._timer is None:
             self._timer = self._loop.call_later(self._timeout_seconds, self._check_deadline)
@@ -130,19 +128,6 @@ class Link(asyncio.Protocol):
                 retrieve(future)
         if self._watcher is not None:
             self._watcher.turned_away(error)
-
-    def _send_at_once(self, line: bytes) -> None:
-        """
-        Send a record that has none to share a system call with, so that what the caller does until it waits passes meanwhile.
-
-        A transport would write at the end of the turn. It has nothing buffered here, since all that was sent is acknowledged.
-        """
-        try:
-            sent = self._stream.send(line)
-        except OSError:  # the transport meets it too, and knows what to do
-            sent = 0
-        if sent < len(line) and self._transport is not None:
-            self._transport.write(line[sent:])
 
     def _flush(self) -> None:
         lines, self._unsent = self._unsent, []
