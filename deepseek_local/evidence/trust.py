@@ -99,4 +99,6 @@ def _content(path: Path) -> bytes:
     try:
         return read_regular(path, _FILE_BYTES_LIMIT)
     except OSError as error:
-        raise AuditError(f"cannot read the key {path}: {error.strerror}; name the file that set-up wrote") from error
+        raise AuditError(
+            f"cannot read the key {path}: {error.strerror}; name a file with what `audit init` showed"
+        ) from error

@@ -9,6 +9,8 @@ from deepseek_local.files import is_private, read_regular, write_new
 
 KEY_BYTES = 32
 
+_REMEDY = "restore it from its copy: what was made with it, tokens or digests, counts with no other"
+
 
 def read(path: Path) -> bytes:
     """Return the key. Raises `IdentityError` if it is missing, open to others, or not 32 bytes long."""
@@ -17,13 +19,9 @@ def read(path: Path) -> bytes:
             raise IdentityError(f"the key {path} can be read by others; run: chmod 600 {path}")
         key = read_regular(path, KEY_BYTES + 1)
     except OSError as error:
-        raise IdentityError(
-            f"the key {path} cannot be read ({error.strerror}); restore it or start with a new token store"
-        ) from error
+        raise IdentityError(f"the key {path} cannot be read ({error.strerror}); {_REMEDY}") from error
     if len(key) != KEY_BYTES:
-        raise IdentityError(
-            f"the key {path} does not have {KEY_BYTES} bytes; restore it, or remove it and create all tokens again"
-        )
+        raise IdentityError(f"the key {path} does not have {KEY_BYTES} bytes; {_REMEDY}")
     return key
 
 
