@@ -14,6 +14,8 @@ BODY = {
     "max_tokens": 120,
     "ignore_eos": True,
 }
+PROBE = {**BODY, "max_tokens": 1}
+"""Done at once where it is still let in, so that the next one comes while the stream goes on."""
 
 
 def test_sigterm_lets_a_stream_finish_refuses_the_rest_and_leaves_nothing(deployment) -> None:
@@ -35,9 +37,9 @@ def test_sigterm_lets_a_stream_finish_refuses_the_rest_and_leaves_nothing(deploy
         listener.start()
         until(lambda: len(lines) > 5, "the first words")
         deployment.ask_to_stop(signal.SIGTERM)
-        until(lambda: client.post("/v1/chat/completions", json=BODY).status_code == 503, "a refusal", seconds=2)
+        until(lambda: client.post("/v1/chat/completions", json=PROBE).status_code == 503, "a refusal")
         assert "data: [DONE]" not in lines
-        refused = client.post("/v1/chat/completions", json=BODY)
+        refused = client.post("/v1/chat/completions", json=PROBE)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
     listener.join(60)
     assert "data: [DONE]" in lines
