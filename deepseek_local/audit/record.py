@@ -59,6 +59,8 @@ RECORD_LIMIT = 16_384
 """Bytes of one line, newline included."""
 ENVELOPE_LIMIT = 1_024
 """Bytes that the envelope can take at most; the rest is for the fields."""
+LOCK_NAME = ".lock"
+"""The file in the audit directory that the sequencer holds a lock on; only its own user can open it."""
 
 
 class Kind(StrEnum):

@@ -39,6 +39,7 @@ _REMEDIES = {
     errno.EIO: "the disk is failing: read the kernel log and replace it",
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "check the path",
+    errno.ELOOP: "remove the link that stands there",
     errno.EACCES: "give it to the user who runs the sequencer",
     errno.EPERM: "give it to the user who runs the sequencer",
 }

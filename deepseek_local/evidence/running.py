@@ -1,10 +1,12 @@
 """
-Whether the sequencer of a log is at work: it holds a lock on the audit directory, and the kernel lists all locks (proc_locks(5)).
+Whether the sequencer of a log is at work: it holds a lock on a file in the audit directory, and the kernel lists all locks (proc_locks(5)).
 
 Nobody tries to take the lock for this, since a sequencer that starts at that moment would be refused.
 """
 
 from pathlib import Path
+
+from deepseek_local.audit.record import LOCK_NAME
 
 _LOCKS = Path("/proc/locks")
 
@@ -12,7 +14,7 @@ _LOCKS = Path("/proc/locks")
 def is_running(directory: Path) -> bool:
     """Whether a process of this host keeps the log; False as well where that cannot be told."""
     try:
-        inode = directory.stat().st_ino
+        inode = (directory / LOCK_NAME).stat().st_ino
         locks = _LOCKS.read_text("ascii").splitlines()
     except (OSError, UnicodeDecodeError):
         return False

@@ -241,7 +241,7 @@ def test_a_pruned_beginning_is_no_hole(desk, entry):
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(AuditError, match=r"cannot open .*file/audit: Not a directory \(ENOTDIR\)"):
+    with pytest.raises(AuditError, match=r"cannot create .*file/audit: Not a directory \(ENOTDIR\)"):
         Log(tmp_path / "file" / "audit", tmp_path, Origin("gpu01", "boot-1", 1))
 
 
