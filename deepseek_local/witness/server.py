@@ -11,19 +11,21 @@ import logging
 import re
 import socket
 import ssl
-import threading
 from http import HTTPStatus
 from typing import Any
 
 from deepseek_local.errors import WitnessError
 from deepseek_local.witness.cosigning import Answer, Cosigning
 from deepseek_local.witness.deadline import DeadlineReader
+from deepseek_local.witness.places import Places
 from deepseek_local.witness.submission import BYTES_LIMIT, PATH
 
 REQUEST_SECONDS = 10.0
 """For the handshake, and for each request from its first expected byte to its last; an idle connection is closed after that."""
 CONNECTIONS_LIMIT = 64
 """At the same time; one more is closed at once."""
+CALLER_CONNECTIONS_LIMIT = 8
+"""Of one address at the same time, so that one host cannot shut out all others; a log needs one for a moment each minute."""
 
 _LOG = logging.getLogger(__name__)
 _PASSED_OVER_BYTES = 16 * BYTES_LIMIT
@@ -51,7 +53,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, cosigning: Cosigning, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.cosigning = cosigning
         self._tls = tls
-        self._free = threading.BoundedSemaphore(CONNECTIONS_LIMIT)
+        self._places = Places(CONNECTIONS_LIMIT, CALLER_CONNECTIONS_LIMIT)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
 
@@ -68,19 +70,23 @@ class Server(http.server.ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Give a connection its thread if one is free."""
-        if not self._free.acquire(blocking=False):
-            _LOG.warning("closed a connection of %s: there are %d already", client_address[0], CONNECTIONS_LIMIT)
+        """Give a connection its thread if there is a place for it."""
+        if not self._places.take(client_address[0]):
+            _LOG.warning("closed a connection of %s: it has too many, or all have", client_address[0])
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # there is no thread for it
+            self._places.leave(client_address[0])
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, and count it out at its end."""
+        """Serve a connection, and leave its place at the end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            self._places.leave(client_address[0])
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Begin TLS in the thread of the connection, so that a slow handshake holds up nobody else."""

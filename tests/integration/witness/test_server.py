@@ -1,5 +1,6 @@
 """What anybody on the network can do to a witness: nothing that lasts."""
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -55,9 +56,14 @@ def hasty(cosigning, monkeypatch):
     yield from serving(Server(cosigning, LOOPBACK, 0))
 
 
-def talk(witness: Server, *pieces: bytes) -> bytes:
+def connected(witness: Server, source: str = LOOPBACK) -> socket.socket:
+    """Connect from one of the addresses that this host has on loopback."""
+    return socket.create_connection(witness.server_address, PATIENCE_SECONDS, (source, 0))
+
+
+def talk(witness: Server, *pieces: bytes, source: str = LOOPBACK) -> bytes:
     """Send pieces and return everything that comes back until the connection ends."""
-    with socket.create_connection(witness.server_address, PATIENCE_SECONDS) as stream:
+    with connected(witness, source) as stream:
         for piece in pieces:
             stream.sendall(piece)
         return received(stream)
@@ -154,6 +160,32 @@ def test_one_connection_too_many_is_closed_and_a_place_becomes_free_again(hasty,
         if answer or time.monotonic() > end:
             break
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /add-checkpoint HTTP/1.1\r\n", post("100") + b"old"], ids=str)
+def test_one_address_cannot_take_all_connections(plain, tmp_path, begun):
+    greedy = [connected(plain) for _ in range(server.CONNECTIONS_LIMIT)]
+    try:
+        for stream in greedy:
+            with contextlib.suppress(OSError):  # the server has closed it
+                stream.sendall(begun)
+        body = Submission.of(0, (), GrowingLog(tmp_path / "log").grow(3)).encode()
+        request = post(str(len(body)), more="Connection: close\r\n") + body
+        assert talk(plain, request, source="127.0.0.2").startswith(b"HTTP/1.1 200 ")
+        assert received(greedy[server.CALLER_CONNECTIONS_LIMIT]) == b""
+    finally:
+        for stream in greedy:
+            stream.close()
+
+
+def test_a_connection_that_gets_no_thread_leaves_its_place(hasty, monkeypatch):
+    def none(_):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", none)
+        assert [talk(hasty) for _ in range(4)] == [b""] * 4
+    assert talk(hasty, post("x")).startswith(b"HTTP/1.1 400 ")
 
 
 def test_the_server_tells_nothing_about_its_software(plain):
