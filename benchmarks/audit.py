@@ -1,11 +1,13 @@
 """
 How fast records become durable: the real sequencer as a process of its own, real clients in processes of their own, a real disk.
 
-    python benchmarks/audit.py [--seconds 5] [--directory DIR] [--json]
+    python benchmarks/audit.py [--seconds 5] [--records N]... [--directory DIR] [--json]
 
 `idle` is one client with one record at a time; `N x M` are N client processes that keep M records in flight each; `open loop` sends 400
 records a second at fixed times, whether or not earlier ones were acknowledged, so that a stall counts for all that it delayed.
 The records are decisions of about 670 bytes. The first row is the disk alone: one `write` and one `fdatasync` per record, no sequencer.
+
+The second table tells what the size of a log costs (see `audit_size`); ten million records need 8 GB of disk and some minutes.
 """
 
 import asyncio
@@ -19,12 +21,13 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import click
 import uvloop
+from audit_size import Growth, grow
 
 from deepseek_local.audit.client import AuditClient, append_once
 from deepseek_local.cli import render
@@ -173,8 +176,33 @@ def run(directory: Path, seconds: float) -> list[Row]:
     return rows
 
 
+def sizes_table(growths: list[Growth]) -> list[str]:
+    """Return what the size of the log costs, as the lines of a table."""
+    titles = ("records", "append CPU µs", "append µs", "verify s", "records/s of CPU", "MiB")
+    cells = [
+        (
+            f"{each.records:,}",
+            f"{each.append_cpu_us:.1f}",
+            f"{each.append_us:.1f}",
+            f"{each.verify_seconds:.1f}",
+            f"{each.verified_per_cpu_second:,.0f}",
+            f"{each.verify_mib:.0f}",
+        )
+        for each in growths
+    ]
+    return render.table(titles, cells)
+
+
 @click.command()
 @click.option("--seconds", default=5.0, show_default=True, help="Duration of each load.")
+@click.option(
+    "--records",
+    type=click.IntRange(1),
+    multiple=True,
+    default=(10_000, 1_000_000),
+    show_default=True,
+    help="Size of the log to append to and to verify; again for each size.",
+)
 @click.option(
     "--directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -182,10 +210,11 @@ def run(directory: Path, seconds: float) -> list[Row]:
     help="Where the log is written for the time of the benchmark: the disk to be measured.  [default: here]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def main(seconds: float, directory: Path, *, as_json: bool) -> None:
-    """Measure how fast records become durable."""
+def main(seconds: float, records: tuple[int, ...], directory: Path, *, as_json: bool) -> None:
+    """Measure how fast records become durable, and what the size of their log costs."""
     with tempfile.TemporaryDirectory(dir=directory.absolute(), prefix="audit-benchmark-") as place:
         rows = run(Path(place), seconds)
+    growths = list(grow(directory.absolute(), sorted(records), DECISION))
     disk, idle, two, four, steady = rows
     result = {
         "acked_per_second": round(four.per_second),
@@ -196,12 +225,14 @@ def main(seconds: float, directory: Path, *, as_json: bool) -> None:
         "open_loop_400_p50_ms": round(steady.p50_ms, 3),
         "open_loop_400_p99_ms": round(steady.p99_ms, 3),
         "disk_fdatasync_p50_ms": round(disk.p50_ms, 3),
+        "sizes": [asdict(each) for each in growths],
         "cpus": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
     }
     cells = [(each.name, f"{each.per_second:,.0f}", f"{each.p50_ms:.2f}", f"{each.p99_ms:.2f}") for each in rows]
     output = render.Format.JSON if as_json else render.Format.TEXT
-    render.result(output, result, render.table(("load", "acked/s", "p50 ms", "p99 ms"), cells))
+    loads = render.table(("load", "acked/s", "p50 ms", "p99 ms"), cells)
+    render.result(output, result, [*loads, "", *sizes_table(growths)])
 
 
 if __name__ == "__main__":
