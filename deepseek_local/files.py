@@ -118,9 +118,12 @@ def sync_directory(path: Path) -> None:
 
 
 def make_directory(path: Path, mode: int = 0o750) -> None:
-    """Create a directory and its parents; the last one gets exactly `mode`, whatever the umask says."""
+    """Create a directory and its parents, durably; the last one gets exactly `mode`, whatever the umask says. Raises `OSError`."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(mode)
+    for each in missing:
+        sync_directory(each.parent)
 
 
 def is_private(path: Path) -> bool:

@@ -90,6 +90,15 @@ def test_the_umask_does_not_change_the_mode_of_a_directory(tmp_path):
     assert mode(tmp_path / "a" / "b") == 0o750
 
 
+def test_a_new_directory_is_durable_with_its_new_parents(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
+    files.make_directory(tmp_path / "a" / "b")
+    assert set(synced) == {tmp_path, tmp_path / "a"}
+    files.make_directory(tmp_path / "a" / "b")
+    assert len(synced) == 2
+
+
 @pytest.mark.parametrize(
     ("bits", "private"), [(0o600, True), (0o400, True), (0o640, False), (0o604, False), (0o602, False)]
 )
