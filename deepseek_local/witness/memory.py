@@ -6,16 +6,16 @@ memory is one file that is replaced whole, so that a part of it cannot be lost e
 loses the directory loses the name of the witness with it.
 """
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from deepseek_local.errors import AuditError, WitnessError
-from deepseek_local.files import is_private, lock, make_directory, read_regular, write_atomic
+from deepseek_local.files import is_private, lock, make_directory, read_regular, write_atomic, write_new
 from deepseek_local.tlog import checkpoint, note
 from deepseek_local.tlog.checkpoint import Checkpoint
 from deepseek_local.tlog.keys import KEY_BYTES, Cosigner
@@ -59,7 +59,7 @@ class Book:
         """Remember a checkpoint; when this returns, no power cut can take it away. Raises `WitnessError`."""
         content = msgspec.structs.replace(self._content, seen={**self._content.seen, origin: signed.encode().decode()})
         try:
-            _write(self._place, content)
+            write_atomic(self._place, _encode(content))
         except OSError as error:
             raise WitnessError(
                 f"{self._place} cannot be written ({error.strerror}), so nothing is cosigned; make room and look at its owner"
@@ -75,7 +75,7 @@ class Memory:
         self.cosigner = Cosigner(_read(self._place).name, _read_key(directory / _KEY))
         """Its key, with the name that it got when it was made."""
 
-    @contextmanager
+    @contextlib.contextmanager
     def held(self) -> Iterator[Book]:
         """Hold the memory against all threads and processes. Raises `WitnessError`."""
         try:
@@ -89,15 +89,25 @@ class Memory:
 
 
 def create(directory: Path, name: str) -> Cosigner:
-    """Make a witness that has seen nothing, and return its key. Raises `WitnessError` where there is one, `AuditError` for a bad name."""
+    """
+    Make a witness that has seen nothing, and return its key; one that was not finished, which has no key yet, is finished.
+
+    Raises `WitnessError` where there is a witness, `AuditError` for a bad name.
+    """
     seed = secrets.token_bytes(KEY_BYTES)
     cosigner = Cosigner(name, seed)
     try:
-        if (directory / _KEY).exists() or (directory / _MEMORY).exists():
-            raise WitnessError(f"there is a witness in {directory} already; choose another directory")
+        # Beside a key no memory is ever made: it would be that of a witness which forgot. So the memory is there first, and durable.
+        if (directory / _KEY).exists():
+            raise _taken(directory)
         make_directory(directory, 0o700)
-        write_atomic(directory / _KEY, seed)
-        _write(directory / _MEMORY, _Content(name, {}))
+        with contextlib.suppress(FileExistsError):
+            write_new(directory / _MEMORY, _encode(_Content(name, {})))
+        if _read(directory / _MEMORY) != _Content(name, {}):
+            raise _taken(directory)
+        write_new(directory / _KEY, seed)
+    except FileExistsError as error:  # another process was faster
+        raise _taken(directory) from error
     except OSError as error:
         raise WitnessError(f"no witness can be made in {directory} ({error.strerror}); look at its parent") from error
     return cosigner
@@ -111,15 +121,15 @@ def _read(place: Path) -> _Content:
             f"the memory {place} cannot be read ({error.strerror}); a witness without memory must not sign: "
             "make a new one under another name with `deepseek-local audit witness init`"
         ) from error
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:  # `msgspec.DecodeError`, and bytes that are not UTF-8
         raise _damaged(place, str(error)) from error
     if content.v != 1:
         raise _damaged(place, f"version {content.v} is not known")
     return content
 
 
-def _write(place: Path, content: _Content) -> None:
-    write_atomic(place, msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=1) + b"\n")
+def _encode(content: _Content) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(content, order="sorted"), indent=1) + b"\n"
 
 
 def _read_key(place: Path) -> bytes:
@@ -135,6 +145,10 @@ def _read_key(place: Path) -> bytes:
     if len(seed) != KEY_BYTES:
         raise WitnessError(f"the key {place} does not have {KEY_BYTES} bytes; make a new witness under another name")
     return seed
+
+
+def _taken(directory: Path) -> WitnessError:
+    return WitnessError(f"there is a witness in {directory} already, or what is left of one; choose another directory")
 
 
 def _damaged(place: Path, reason: str) -> WitnessError:

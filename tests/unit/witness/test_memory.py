@@ -1,6 +1,8 @@
 """A witness forgets nothing, and does not begin anew by itself."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from logs_to_witness import ORIGIN, GrowingLog
@@ -57,6 +59,62 @@ def test_a_witness_is_never_made_over_another(directory):
         memory.create(directory, NAME)
 
 
+class PowerCut(BaseException):
+    """Nothing happens after it."""
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_witness_whose_making_is_interrupted_does_not_sign_and_can_be_finished(tmp_path, monkeypatch, step):
+    directory, steps = tmp_path / "a" / "witness", iter(range(100))
+
+    def cut(_):
+        if next(steps) == step:
+            raise PowerCut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", cut)
+        try:
+            made = memory.create(directory, NAME)
+        except PowerCut:
+            made = None
+    if not (directory / "witness.key").exists():
+        with pytest.raises(WitnessError):
+            Memory(directory)
+        made = memory.create(directory, NAME)
+    assert (directory / "memory.json").exists()
+    assert made is None or Memory(directory).cosigner.verifier == made.verifier
+
+
+def test_what_is_made_is_durable_with_its_directory_the_key_last(tmp_path, monkeypatch):
+    steps = []
+    sync, link = os.fsync, os.link
+
+    def synced(descriptor):
+        sync(descriptor)
+        steps.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    def linked(draft, path):
+        link(draft, path)
+        steps.append(path)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "link", linked)
+    directory = tmp_path / "a" / "witness"
+    memory.create(directory, NAME)
+    places = [step for step in steps if not step.name.startswith(".")]
+    assert set(places[:2]) == {tmp_path, tmp_path / "a"}
+    assert places[2:] == [directory / "memory.json", directory, directory / "witness.key", directory]
+
+
+@pytest.mark.parametrize("seen", [{}, {"log": "note"}])
+def test_a_key_is_not_made_for_the_memory_of_another_witness(directory, seen):
+    (directory / "witness.key").unlink()
+    (directory / "memory.json").write_text(json.dumps({"name": "another" if not seen else NAME, "seen": seen, "v": 1}))
+    with pytest.raises(WitnessError, match="what is left of one"):
+        memory.create(directory, NAME)
+    assert not (directory / "witness.key").exists()
+
+
 def test_a_bad_name_makes_no_witness(tmp_path):
     with pytest.raises(AuditError):
         memory.create(tmp_path / "w", "two words")
@@ -72,10 +130,12 @@ def test_without_memory_or_key_nobody_signs(directory, name):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", '{"name": "x"}', '{"name": "x", "seen": {}, "v": 2}', '{"name": "x", "seen": {}, "more": 1}'],
+    ["", "{", "[]", '{"name": "x"}', '{"name": "x", "seen": {}, "v": 2}', '{"name": "x", "seen": {}, "more": 1}']
+    + [b"\xff", bytes(range(256)), b'{"name": "\xff", "seen": {}}', b'{"name": ' + b"[" * 100_000],
+    ids=lambda content: str(content)[:30],
 )
 def test_a_damaged_memory_is_not_used(directory, content):
-    (directory / "memory.json").write_text(content)
+    (directory / "memory.json").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(WitnessError, match="is damaged"):
         Memory(directory)
 
