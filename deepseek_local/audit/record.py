@@ -36,6 +36,7 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     status  HTTP status of the answer
     detail  what a program that we did not write said of it, reduced to letters, digits and a few marks
     count   in `suppressed`: refusals that were only counted, `since` a moment
+            in `ban`: failed attempts, the first of them `since`; `until` is when the ban ends
             in `gap`: records that were lost, made between `since` and `until`
     late_us how long the sender held the record back (`audit.mode: degraded`): it was made so long before `ts`
     answer  {hmac, bytes}: keyed digest and length of the answer, which left in as many `chunks`
@@ -88,6 +89,8 @@ class Kind(StrEnum):
     LUKS_CLOSE = "luks_close"
     KEY_USE = "key_use"
     """A protected key signed or unwrapped something."""
+    BAN = "ban"
+    """An address failed too often to prove who asks; for a while its refusals are only counted."""
     GAP = "gap"
     """Records were lost by design; the sender says how many."""
     SUPPRESSED = "suppressed"

@@ -1,5 +1,5 @@
 """
-What happens at the front door apart from requests, on its way to the audit log: changes of the policy, and refusals that a ban suppressed.
+What happens at the front door apart from requests, on its way to the audit log: changes of the policy, bans, and refusals that a ban suppressed.
 
 It is written before the next decision, so that a record under a policy never precedes the record of its loading: whoever comes meanwhile
 waits for the same attempt. What could not be written waits for the next one, in its place.
@@ -10,12 +10,13 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import datetime
 
 from deepseek_local.audit.record import Kind
 from deepseek_local.gateway import metrics
 from deepseek_local.gateway.authenticate import Authenticator
 from deepseek_local.gateway.journal import Journal
-from deepseek_local.identity.bans import Suppressed
+from deepseek_local.identity.bans import Ban, Suppressed
 from deepseek_local.policy.live import LivePolicy
 from deepseek_local.policy.news import Event, News
 
@@ -38,9 +39,11 @@ class Announcements:
         """Look what has happened, and say whether something waits to be written; nothing, as a rule, and this costs next to nothing."""
         now = time.monotonic()
         # While nothing can be written, bans wait where they are counted, in bounded memory.
-        if now >= self._next_bans and not self._waiting:
-            self._next_bans = now + BANS_SECONDS
-            self._take(self._authenticator.take_suppressed())
+        if not self._waiting:
+            self._warn(self._authenticator.take_begun())
+            if now >= self._next_bans:
+                self._next_bans = now + BANS_SECONDS
+                self._take(self._authenticator.take_suppressed())
         if news := self._policy.news():
             self._tell(news)
         return bool(self._waiting)
@@ -56,6 +59,7 @@ class Announcements:
 
     async def write_rest(self) -> None:
         """Write what a stop would lose. Raises `AuditError`."""
+        self._warn(self._authenticator.take_begun())
         self._take(self._authenticator.take_suppressed(everything=True))
         self._tell(self._policy.news())
         await self.write()
@@ -65,10 +69,14 @@ class Announcements:
             await self._journal.append(*self._waiting[0])
             self._waiting.popleft()
 
+    def _warn(self, begun: Iterable[Ban]) -> None:
+        for ban in begun:
+            since, until = _moment(ban.since), _moment(ban.until)
+            self._waiting.append((Kind.BAN, {"ip": ban.address, "count": ban.failures, "since": since, "until": until}))
+
     def _take(self, suppressed: Iterable[Suppressed]) -> None:
         for each in suppressed:
-            since = each.since.strftime("%Y-%m-%dT%H:%M:%SZ")
-            fields = {"ip": each.address, "reason": "banned", "count": each.count, "since": since}
+            fields = {"ip": each.address, "reason": "banned", "count": each.count, "since": _moment(each.since)}
             self._waiting.append((Kind.SUPPRESSED, fields))
             metrics.banned()
 
@@ -84,6 +92,10 @@ class Announcements:
 def _notice(attempt: "asyncio.Task[None]") -> None:
     if not attempt.cancelled():
         attempt.exception()  # whoever waits for it gets it; asyncio must not complain when nobody does any more
+
+
+def _moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _fields(piece: News) -> dict[str, object]:

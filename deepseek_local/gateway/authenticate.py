@@ -2,7 +2,7 @@
 Who asks, or why nobody is let in: the sources of identity and the bans of one API server process.
 
 Whoever proves who they are gets in, banned address or not. Everybody else gets 401, and 429 while the address is banned: then the refusal
-has no record of its own, and `take_suppressed` tells how many there were when the ban is over.
+has no record of its own; `take_begun` tells of the ban, and `take_suppressed` how many there were when it is over.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from deepseek_local.gateway.asgi import Scope
 from deepseek_local.gateway.headers import Headers
 from deepseek_local.gateway.refusal import NO_IDENTITIES, UNAUTHENTICATED, Refusal, RefusedError
 from deepseek_local.identity import keys
-from deepseek_local.identity.bans import Bans, Suppressed
+from deepseek_local.identity.bans import Ban, Bans, Suppressed
 from deepseek_local.identity.certificate import Certificates
 from deepseek_local.identity.credential import CredentialError
 from deepseek_local.identity.jwt import SignedTokens
@@ -58,6 +58,10 @@ class Authenticator:
             if left_seconds is None:
                 raise RefusedError(UNAUTHENTICATED.because(str(error))) from error
             raise RefusedError(replace(BANNED, retry_after_seconds=left_seconds)) from error
+
+    def take_begun(self) -> list[Ban]:
+        """Return, once, the bans that have begun."""
+        return self._bans.take_begun()
 
     def take_suppressed(self, *, everything: bool = False) -> list[Suppressed]:
         """Return, once, how many refusals each ended ban has suppressed; `everything` ends all bans, as at a stop."""

@@ -28,6 +28,18 @@ class Suppressed:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A source whose failures were too many."""
+
+    address: str
+    """An IP address, an IPv6 network, `unix` or `OTHERS`."""
+    failures: int
+    since: datetime
+    """When the first of the failures was."""
+    until: datetime
+
+
 @dataclass(slots=True)
 class _Failures:
     since: datetime
@@ -45,6 +57,7 @@ class Bans:
         self._failures: dict[str, _Failures] = {}
         self._bans: dict[str, _Failures] = {}
         self._over: dict[str, _Failures] = {}
+        self._begun: dict[str, Ban] = {}
         self._latest = datetime.min.replace(tzinfo=UTC)
 
     def failed(self, address: str, now: datetime) -> int | None:
@@ -59,8 +72,15 @@ class Bans:
         failures.count += 1
         if failures.count >= self._limit:
             del self._failures[source]
-            self._bans[source] = _Failures(now)
+            self._begin(source, failures, now)
         return None
+
+    def take_begun(self) -> list[Ban]:
+        """Return, once, the bans that have begun; of one source, what nobody has taken yet is one."""
+        if not self._begun:
+            return []
+        taken, self._begun = self._begun, {}
+        return list(taken.values())
 
     def take_suppressed(self, now: datetime, *, everything: bool = False) -> list[Suppressed]:
         """Return, once, what bans that are over have suppressed; `everything` ends the others too, as at a stop."""
@@ -90,6 +110,12 @@ class Bans:
         """Move all times with the clock, so that a ban lasts no longer when it is set back."""
         for each in (*self._failures.values(), *self._bans.values()):
             each.since -= back
+
+    def _begin(self, source: str, failures: _Failures, now: datetime) -> None:
+        self._bans[source] = _Failures(now)
+        name = source if source in self._begun or len(self._begun) < self._capacity else OTHERS
+        told = self._begun.get(name, Ban(name, 0, failures.since, now))
+        self._begun[name] = Ban(name, told.failures + failures.count, told.since, now + self._length)
 
     def _end(self, source: str) -> None:
         ban = self._bans.pop(source)

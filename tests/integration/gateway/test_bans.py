@@ -1,6 +1,7 @@
 """A flood of wrong credentials leaves few records, and a stop loses none of what was suppressed."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ def strict(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StrictDoo
 
 def suppressed(door: Door) -> list[tuple[object, ...]]:
     return [(one["ip"], one["count"]) for one in door.sequencer.records() if one["kind"] == "suppressed"]
+
+
+def test_the_begin_of_a_ban_is_on_record_with_the_refusal_that_brought_it(strict: StrictDoor):
+    with strict.serving():
+        assert [strict.ask(tokens.mint()[1]).status_code for _ in range(5)] == [401] * 3 + [429] * 2
+        (ban,) = [one for one in strict.sequencer.records() if one["kind"] == "ban"]
+        assert (ban["ip"], ban["count"]) == ("127.0.0.1", 3)
+        lasts = datetime.fromisoformat(ban["until"]) - datetime.fromisoformat(ban["since"])
+        assert 600 <= lasts.total_seconds() < 660
+        refusals = [one for one in strict.sequencer.records() if one.get("reason") == "unauthenticated"]
+        assert ban["seq"] < refusals[-1]["seq"]
 
 
 def test_refusals_during_a_ban_are_one_record_at_the_stop(strict: StrictDoor):

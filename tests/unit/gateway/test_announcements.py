@@ -9,7 +9,7 @@ import pytest
 
 from deepseek_local.errors import AuditError
 from deepseek_local.gateway.announcements import Announcements
-from deepseek_local.identity.bans import Suppressed
+from deepseek_local.identity.bans import Ban, Suppressed
 from deepseek_local.policy.news import Event, News
 
 
@@ -45,6 +45,11 @@ class Policy:
 class Authenticator:
     def __init__(self) -> None:
         self.suppressed: list[Suppressed] = []
+        self.begun: list[Ban] = []
+
+    def take_begun(self) -> list[Ban]:
+        found, self.begun = self.begun, []
+        return found
 
     def take_suppressed(self, **_: bool) -> list[Suppressed]:
         found, self.suppressed = self.suppressed, []
@@ -129,3 +134,19 @@ def test_bans_that_are_over_are_told_at_a_stop():
         assert sorted(journal.records) == ["192.0.2.1", "a"]
 
     play(story, "a")
+
+
+def test_a_ban_that_could_not_be_written_is_written_later():
+    async def story(announcements, journal):
+        journal.go_on.set()
+        announcements._authenticator.begun = [Ban("192.0.2.1", 3, datetime.now(UTC), datetime.now(UTC))]
+        journal.is_dead = True
+        with pytest.raises(AuditError):
+            await write(announcements)
+        announcements._authenticator.begun = [Ban("192.0.2.2", 3, datetime.now(UTC), datetime.now(UTC))]
+        journal.is_dead = False
+        await write(announcements)
+        await announcements.write_rest()
+        assert journal.records == ["192.0.2.1", "192.0.2.2"]
+
+    play(story)

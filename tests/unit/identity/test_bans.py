@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepseek_local.identity.bans import OTHERS, Bans, Suppressed, group_of
+from deepseek_local.identity.bans import OTHERS, Ban, Bans, Suppressed, group_of
 
 NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 A, B = "10.0.0.1", "10.0.0.2"
@@ -52,6 +52,28 @@ def test_a_ban_that_suppressed_nothing_is_not_told():
     bans = Bans(1, 10)
     bans.failed(A, NOW)
     assert bans.take_suppressed(later(11)) == []
+
+
+def test_the_begin_of_a_ban_is_told_once_with_its_failures_and_its_end():
+    bans = Bans(3, 60)
+    for second in range(2):
+        bans.failed(A, later(second))
+    assert bans.take_begun() == []
+    for second in range(2, 9):
+        bans.failed(A, later(second))
+    assert bans.take_begun() == [Ban(A, 3, NOW, later(62))]
+    assert bans.take_begun() == []
+
+
+def test_bans_of_whom_nobody_asks_are_told_together_in_bounded_memory():
+    bans = Bans(2, 1, capacity=5)
+    for number in range(1_000):
+        for _ in range(2):
+            bans.failed(f"10.0.{number // 250}.{number % 250}", later(2 * number))
+    told = bans.take_begun()
+    assert len(told) == 6
+    assert sum(ban.failures for ban in told) == 2_000
+    assert told[-1] == Ban(OTHERS, 1_990, later(10), later(1_999))
 
 
 def test_a_stop_ends_all_bans():
