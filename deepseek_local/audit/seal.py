@@ -6,6 +6,9 @@ has sealed. It is replaced, durably, after a note is made and before anybody can
 leave: a key that has sealed nothing, which goes on to seal, or a note that is not in the log yet, which a start then puts there. No key
 seals two texts, and no place stays empty.
 
+A process that is killed while it replaces the file leaves a draft with a key, which would still be there when that key has long been
+used. So every start removes drafts first.
+
 Both files lie apart from the log, with mode 0600: who finds the log gone, or another one in its place, still finds how far it was.
 """
 
@@ -87,14 +90,18 @@ def is_there(directory: Path) -> bool:
     return (directory / STATE).exists()
 
 
-def make(directory: Path, origin: str) -> bytes:
-    """Make the keys of a new log, with the seed that is there or a new one; return the first key of the MAC. Raises `AuditError`."""
+def make(directory: Path, origin: str) -> None:
+    """
+    Make the keys of a new log, with the seed that is there or a new one, and leave the first key of the MAC for the auditor.
+
+    It is on disk before the keys count as made, so that a crash cannot lose it. Raises `AuditError`.
+    """
     check_name(origin)
     if not (directory / SEED).exists():
         write_key(directory / SEED, secrets.token_bytes(KEY_BYTES))
     first = secrets.token_bytes(KEY_BYTES)
+    write_key(directory / FIRST_KEY, first)
     _write_state(directory / STATE, State(origin, 0, first))
-    return first
 
 
 def read(directory: Path) -> Seal:
@@ -116,13 +123,23 @@ def write_key(place: Path, key: bytes) -> None:
     _write(place, key)
 
 
-def remove(place: Path) -> None:
-    """Remove a key for good. Raises `AuditError`."""
-    try:
-        place.unlink()
-        sync_directory(place.parent)
-    except OSError as error:
-        raise failure("remove", place, error) from error
+def sweep(directory: Path) -> None:
+    """Remove the drafts that killed processes left of keys of the MAC; the caller is the only one who writes any. Raises `AuditError`."""
+    _remove(*directory.glob(f".{STATE}.*"))
+
+
+def forget_first(directory: Path) -> None:
+    """Remove the first key of the MAC for good. Raises `AuditError`."""
+    _remove(*directory.glob(FIRST_KEY), *directory.glob(f".{FIRST_KEY}.*"))
+
+
+def _remove(*places: Path) -> None:
+    for place in places:
+        try:
+            place.unlink(missing_ok=True)
+            sync_directory(place.parent)
+        except OSError as error:
+            raise failure("remove", place, error) from error
 
 
 def _read_state(place: Path) -> State:

@@ -1,8 +1,8 @@
 """
 The keys of a log before its first checkpoint: made by `audit init`, or else by the first start.
 
-The first key of the evolving MAC belongs to the auditor and not to the host. `audit init` shows it once. A start has nobody to show it to,
-so it leaves it in a file, where `audit init` takes it away later; until then the MAC proves nothing.
+The first key of the evolving MAC belongs to the auditor and not to the host. It waits in a file until `audit init` has shown it and takes
+it away; until then the MAC proves nothing.
 """
 
 import logging
@@ -31,9 +31,9 @@ class HandedOut(msgspec.Struct, frozen=True):
 
 def ensure(directory: Path, keys: Path, node: str, now: Moment) -> Seal:
     """Return the keys of the log in `directory`, which the caller has locked, after making them if there are none. Raises `AuditError`."""
+    seal.sweep(keys)
     if not seal.is_there(keys):
-        first = _make(directory, keys, origin(directory, node, now))
-        seal.write_key(keys / FIRST_KEY, first)
+        _make(directory, keys, origin(directory, node, now))
         _logger.info("new audit log, verified with the key %s", seal.read(keys).signer.verifier)
         _logger.warning("its first key waits in %s for the auditor: run `audit init`", keys / FIRST_KEY)
     return seal.read(keys)
@@ -41,47 +41,40 @@ def ensure(directory: Path, keys: Path, node: str, now: Moment) -> Seal:
 
 def hand_out(directory: Path, keys: Path, node: str, now: Moment, name: str | None) -> HandedOut:
     """
-    Return what the auditor keeps, of the log that is named, after making the keys if there are none.
+    Return what the auditor keeps, of the log that is named, after making the keys if there are none; again until it is forgotten.
 
     Raises `AuditError` when the first key has been handed out before.
     """
     if not seal.is_there(keys):
-        first = _make_beside(directory, keys, name or origin(directory, node, now))
-    elif (keys / FIRST_KEY).exists():
-        first = seal.read_key(keys / FIRST_KEY)
-    else:
+        _make_beside(directory, keys, name or origin(directory, node, now))
+    elif not (keys / FIRST_KEY).exists():
         raise AuditError(
             f"{keys} has keys already, and their first one has been handed out: it cannot be shown again; "
             "for another log name another directory with --keys"
         )
-    return HandedOut(str(seal.read(keys).signer.verifier), first)
+    return HandedOut(str(seal.read(keys).signer.verifier), seal.read_key(keys / FIRST_KEY))
 
 
-def forget_first_key(keys: Path) -> None:
-    """Remove the first key of the MAC where a start has left it. Raises `AuditError`."""
-    if (keys / FIRST_KEY).exists():
-        seal.remove(keys / FIRST_KEY)
-
-
-def _make_beside(directory: Path, keys: Path, name: str) -> bytes:
+def _make_beside(directory: Path, keys: Path, name: str) -> None:
     """Make the keys while no sequencer does; a log that is not there yet has none, and is for the sequencer's user to make."""
     if not directory.exists():
-        return _make(directory, keys, name)
+        _make(directory, keys, name)
+        return
     locked = lock.take(directory)
     try:
-        return _make(directory, keys, name)
+        _make(directory, keys, name)
     finally:
         os.close(locked)
 
 
-def _make(directory: Path, keys: Path, name: str) -> bytes:
-    """Return the first key of the MAC. Raises `AuditError` when the log has been sealed with other keys."""
+def _make(directory: Path, keys: Path, name: str) -> None:
+    """Make the keys. Raises `AuditError` when the log has been sealed with other keys."""
     sealed = directory / NAME
     if sealed.exists():
         raise AuditError(
             f"{sealed} was sealed with keys that are not in {keys}: restore them from their copy, or name their directory with --keys"
         )
-    return seal.make(keys, name)
+    seal.make(keys, name)
 
 
 def origin(directory: Path, node: str, now: Moment) -> str:

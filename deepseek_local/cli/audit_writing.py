@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from deepseek_local.audit import clock, rotation, set_up
+from deepseek_local.audit import clock, rotation, seal, set_up
 from deepseek_local.audit.admin import record_change
 from deepseek_local.cli import render
 from deepseek_local.cli.options import (
@@ -43,7 +43,8 @@ def init(*, directory: Path, keys: Path | None, node: str, origin: str | None, o
     shown = {"verifier_key": handed.verifier_key, "first_key": handed.first_key.hex()}
     lines = [f"verifier key  {shown['verifier_key']}", f"first key     {shown['first_key']}", _SENTENCE]
     render.result(output, shown, lines)
-    set_up.forget_first_key(keys)
+    render.insist_on_shown()
+    seal.forget_first(keys)
 
 
 @click.command()

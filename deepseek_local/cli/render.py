@@ -5,7 +5,10 @@ A command hands over what it found, once as data and once as lines; which of the
 """
 
 import dataclasses
+import io
 import json
+import os
+import stat
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -42,6 +45,20 @@ def stream(text: str) -> None:
 def content(data: bytes) -> None:
     """Write bytes to stdout as they are. Raises `OutputError`."""
     _write(data)
+
+
+def insist_on_shown() -> None:
+    """Return when what was printed has left this process, and is on disk where it goes to a file. Raises `OutputError`."""
+    if sys.stdout is None:
+        raise OutputError("stdout is closed, so nobody got the result: run the command again with stdout open")
+    try:
+        descriptor = sys.stdout.fileno()
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.fsync(descriptor)
+    except io.UnsupportedOperation:  # a text in memory
+        return
+    except OSError as error:
+        raise _unwritten(error) from error
 
 
 def is_terminal() -> bool:
@@ -95,9 +112,11 @@ def _write(text: str | bytes, *, color: bool | None = None) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(
-            f"the result could not be written ({error.strerror}): free some space at its place"
-        ) from error
+        raise _unwritten(error) from error
+
+
+def _unwritten(error: OSError) -> OutputError:
+    return OutputError(f"the result could not be written ({error.strerror}): free some space at its place")
 
 
 def _failure(error: Error) -> dict[str, object]:

@@ -3,7 +3,10 @@
 import json
 import os
 import random
+import shlex
 import signal
+import subprocess
+import sys
 
 import checked_tree
 import pytest
@@ -109,6 +112,19 @@ def test_the_auditor_gets_keys_before_the_first_start_or_after_it(make_sequencer
     assert checked_tree.check(sequencer.log, tmp_path, bytes.fromhex(handed["first_key"]))
     assert run(["audit", "init", *options]) == ExitCode.FAILED
     assert "cannot be shown again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stdout", [">/dev/full", ">&-"])
+def test_a_first_key_that_nobody_got_is_shown_again(tmp_path, stdout):
+    init = [sys.executable, "-m", "deepseek_local", "audit", "init", "--directory", str(tmp_path / "log")]
+    lost = subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(init)} {stdout}"], capture_output=True, text=True, check=False
+    )
+    assert (lost.returncode, lost.stderr.count("\n")) == (ExitCode.FAILED, 1)
+    assert "result" in lost.stderr
+    shown = subprocess.run(init, capture_output=True, text=True, check=True).stdout
+    assert f"first key     {shown.splitlines()[1].split()[-1]}" in shown
+    assert not (tmp_path / "audit.mac.first").exists()
 
 
 def test_a_running_sequencer_gives_its_first_key_away(sequencer, capsys):

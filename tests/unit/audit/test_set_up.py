@@ -1,6 +1,8 @@
 """The keys of a log: who makes them, who gets the first one of the MAC, and that nobody gets it twice."""
 
+import os
 import stat
+from pathlib import Path
 
 import checked_tree
 import msgspec
@@ -11,18 +13,69 @@ from deepseek_local.audit.log import Log, Origin
 from deepseek_local.audit.seal import FIRST_KEY, SEED, STATE, State
 from deepseek_local.errors import AuditError
 
+KILLED = 9
+
 
 def hand_out(desk, origin=None) -> set_up.HandedOut:
     return set_up.hand_out(desk.directory, desk.keys, "GPU01", desk.moment, origin)
 
 
+def killed_while(action, replaces: int) -> None:
+    """Let a process die like one that is killed, right before it gives so many files their names."""
+    if process := os.fork():
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == KILLED
+        return
+    replace, left = Path.replace, iter(range(1, replaces))
+    Path.replace = lambda draft, place: replace(draft, place) if next(left, None) else os._exit(KILLED)
+    try:
+        action()
+    finally:
+        os._exit(0)
+
+
 def test_keys_that_were_made_before_the_first_start_are_those_of_the_log(desk):
     handed = hand_out(desk)
     assert handed.verifier_key.startswith("gpu01/audit/2026+")
-    assert not (desk.keys / FIRST_KEY).exists()
+    seal.forget_first(desk.keys)
     desk.open().stop("SIGTERM")
     (found,) = checked_tree.check(desk.directory, desk.keys, handed.first_key)
     assert found.origin == "gpu01/audit/2026"
+
+
+def test_the_first_key_waits_until_it_is_known_to_be_shown(desk):
+    handed = hand_out(desk)
+    assert handed == hand_out(desk)
+    assert (desk.keys / FIRST_KEY).read_bytes() == handed.first_key
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3])
+def test_a_crash_while_keys_are_made_cannot_lose_the_first_one(desk, writes):
+    """Whichever file comes last, no keys count as made without the first one beside them."""
+    killed_while(lambda: hand_out(desk), replaces=writes)
+    assert not (desk.keys / STATE).exists()
+    handed = hand_out(desk)
+    desk.open().stop("SIGTERM")
+    checked_tree.check(desk.directory, desk.keys, handed.first_key)
+
+
+def test_a_draft_that_a_killed_process_left_keeps_no_key(desk):
+    handed = hand_out(desk)
+    killed_while(lambda: seal.read(desk.keys).sign(1, bytes(32)), replaces=1)
+    (draft,) = desk.keys.glob(".audit.mac.*")
+    left = msgspec.json.decode(draft.read_bytes(), type=State).key
+    seal.forget_first(desk.keys)
+    desk.open().stop("SIGTERM")
+    assert msgspec.json.decode((desk.keys / STATE).read_bytes(), type=State).index == 1
+    assert not list(desk.keys.glob(".audit.mac.*"))
+    assert left != handed.first_key
+
+
+def test_the_first_key_is_forgotten_with_its_drafts(desk):
+    killed_while(lambda: hand_out(desk), replaces=2)
+    assert list(desk.keys.glob(f".{FIRST_KEY}.*"))
+    hand_out(desk)
+    seal.forget_first(desk.keys)
+    assert not list(desk.keys.glob(f"*{FIRST_KEY}*"))
 
 
 def test_a_first_start_leaves_the_first_key_for_the_auditor_who_takes_it_away(desk):
@@ -31,7 +84,7 @@ def test_a_first_start_leaves_the_first_key_for_the_auditor_who_takes_it_away(de
     handed = hand_out(desk)
     assert handed.first_key == waiting
     assert handed == hand_out(desk)  # until it is known to be shown
-    set_up.forget_first_key(desk.keys)
+    seal.forget_first(desk.keys)
     assert not (desk.keys / FIRST_KEY).exists()
     with pytest.raises(AuditError, match="their first one has been handed out: it cannot be shown again"):
         hand_out(desk)
@@ -39,6 +92,7 @@ def test_a_first_start_leaves_the_first_key_for_the_auditor_who_takes_it_away(de
 
 def test_the_first_key_is_on_the_host_no_more_after_the_first_checkpoint(desk):
     handed = hand_out(desk)
+    seal.forget_first(desk.keys)
     desk.open().stop("SIGTERM")
     state = msgspec.json.decode((desk.keys / STATE).read_bytes(), type=State)
     assert (state.index, state.key != handed.first_key) == (1, True)
