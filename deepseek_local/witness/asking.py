@@ -115,6 +115,11 @@ def _size(reply: _Reply, request: Submission) -> Outcome | int:
         return Missed(f"it does not tell how far it has seen the log: {error}")
     if size == request.old_size:
         return Missed(f"it asks for a proof from {size} records, which it got")
+    if size < request.old_size:  # it signed that size, or said so a moment ago
+        return Missed(
+            f"it has seen {size} records and {request.old_size} before, so it forgot; "
+            "if its memory was brought back from an old copy, make a new witness under another name"
+        )
     return Ahead(size) if size > request.checkpoint.size else size
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from deepseek_local.errors import AuditError, WitnessError
-from deepseek_local.tlog.note import Signature
+from deepseek_local.tlog import note
+from deepseek_local.tlog.note import Note, Signature
 from deepseek_local.tlog.policy import Policy
 from deepseek_local.witness import judgement
 from deepseek_local.witness.judgement import Refusal
@@ -56,12 +57,12 @@ class Cosigning:
             result = self._cosign(submission)
         except (WitnessError, AuditError):
             # What is wrong on this host is for its operator, not for whoever can send something.
-            _LOG.exception("no answer for %r", submission.checkpoint.origin)
+            _LOG.exception("no answer for %.100r", submission.checkpoint.origin)
             return Answer.sentence(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "the witness cannot sign at present; its own log says why"
             )
         if isinstance(result, Refusal):
-            return _refused(submission, result)
+            return self._refused(submission, result)
         _LOG.info("cosigned %d records of %r", submission.checkpoint.size, submission.checkpoint.origin)
         return Answer(HTTPStatus.OK, f"{result}\n".encode())
 
@@ -71,19 +72,23 @@ class Cosigning:
             refusal = judgement.judge(submission, book.seen(origin), self._logs.keys_of(origin))
             if refusal is not None:
                 return refusal
+            seconds = int(self._clock())
             # Also what is remembered already: who wrote it may have died before it was safe from a power cut.
-            book.keep(origin, submission.note)
-            signature = cosigner.sign(submission.note.text, int(self._clock()))
+            book.keep(origin, self._signed_by_the_log(submission), seconds)
+            signature = cosigner.sign(submission.note.text, seconds)
         return Signature(cosigner.name, cosigner.key_id, signature)
 
+    def _refused(self, submission: Submission, refusal: Refusal) -> Answer:
+        if refusal.is_fork:
+            # It is evidence: the log signed it.
+            _LOG.error("%s; the log signed %r", refusal.sentence, self._signed_by_the_log(submission).encode().decode())
+        else:
+            _LOG.warning("refused with %d: %s", refusal.status, refusal.sentence)
+        if refusal.size is not None:
+            return Answer(refusal.status, b"%d\n" % refusal.size, SIZE_TYPE)
+        return Answer.sentence(refusal.status, refusal.sentence)
 
-def _refused(submission: Submission, refusal: Refusal) -> Answer:
-    origin = submission.checkpoint.origin
-    if refusal.is_fork:
-        # It is evidence: the log signed it.
-        _LOG.error("%s; the log signed %r", refusal.sentence, submission.note.encode().decode())
-    else:
-        _LOG.warning("refused %r with %d: %s", origin, refusal.status, refusal.sentence)
-    if refusal.size is not None:
-        return Answer(refusal.status, b"%d\n" % refusal.size, SIZE_TYPE)
-    return Answer.sentence(refusal.status, refusal.sentence)
+    def _signed_by_the_log(self, submission: Submission) -> Note:
+        """Return the checkpoint without the signatures of strangers, who could add so many that memory and journal are full."""
+        keys = self._logs.keys_of(submission.checkpoint.origin)
+        return Note(submission.note.text, note.verify(submission.note, keys).right)

@@ -37,11 +37,12 @@ def _stranger(submission: Submission, keys: Sequence[Verifier]) -> Refusal | Non
     origin = submission.checkpoint.origin
     if not keys:
         return Refusal(
-            HTTPStatus.NOT_FOUND, f"the log {origin!r} is not known here; add a line with its key to the file of logs"
+            HTTPStatus.NOT_FOUND,
+            f"the log {origin!r:.100} is not known here; add a line with its key to the file of logs",
         )
     if not note.verify(submission.note, keys):
         return Refusal(
-            HTTPStatus.FORBIDDEN, f"no key that is known here for the log {origin!r} signed this; compare the keys"
+            HTTPStatus.FORBIDDEN, f"no key that is known here for the log {origin!r:.100} signed this; compare the keys"
         )
     return None
 
@@ -56,7 +57,9 @@ def _gap(submission: Submission, seen: Checkpoint | None) -> Refusal | None:
         )
     if submission.old_size != last:
         return Refusal(
-            HTTPStatus.CONFLICT, f"{last} records were seen, not {submission.old_size}; prove it from there", size=last
+            HTTPStatus.CONFLICT,
+            f"{last} records of {submission.checkpoint.origin!r:.100} were seen, not {submission.old_size}; prove it from there",
+            size=last,
         )
     return None
 
@@ -67,7 +70,7 @@ def _break(submission: Submission, seen: Checkpoint | None) -> Refusal | None:
     if submission.old_size == new.size and new.root != old_root:
         return Refusal(
             HTTPStatus.CONFLICT,
-            f"another log of {new.size} records was seen under the name {new.origin!r}; find out who forged it",
+            f"another log of {new.size} records was seen under the name {new.origin!r:.100}; find out who forged it",
             is_fork=True,
         )
     if not verify_consistency(submission.old_size, new.size, old_root, new.root, submission.proof):

@@ -32,6 +32,8 @@ class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     seen: dict[str, str]
     """The newest signed note of each origin."""
+    signed_at: int = 0
+    """When the last cosignature was made, in seconds since 1970."""
     v: int = 1
 
 
@@ -55,11 +57,26 @@ class Book:
             raise _damaged(self._place, f"{found.origin!r} stands in the place of {origin!r}")
         return found
 
-    def keep(self, origin: str, signed: Note) -> None:
-        """Remember a checkpoint; when this returns, no power cut can take it away. Raises `WitnessError`."""
-        content = msgspec.structs.replace(self._content, seen={**self._content.seen, origin: signed.encode().decode()})
+    def keep(self, origin: str, signed: Note, seconds: int) -> None:
+        """
+        Remember a checkpoint before it is cosigned with a time; when this returns, no power cut can take it away.
+
+        Raises `WitnessError`, also for a time before that of the last cosignature: this one would say that the other was not true.
+        """
+        if seconds < self._content.signed_at:
+            raise WitnessError(
+                f"the clock of this host is {self._content.signed_at - seconds} s before the last cosignature; set it, "
+                "or wait: nothing is cosigned until then"
+            )
+        seen = {**self._content.seen, origin: signed.encode().decode()}
+        content = msgspec.structs.replace(self._content, seen=seen, signed_at=seconds)
+        encoded = _encode(content)
+        if len(encoded) > BYTES_LIMIT:
+            raise WitnessError(
+                f"{self._place} would be larger than the limit of {BYTES_LIMIT} bytes; witness fewer logs"
+            )
         try:
-            write_atomic(self._place, _encode(content))
+            write_atomic(self._place, encoded)
         except OSError as error:
             raise WitnessError(
                 f"{self._place} cannot be written ({error.strerror}), so nothing is cosigned; make room and look at its owner"

@@ -96,6 +96,13 @@ def test_a_witness_that_has_seen_more_is_ahead(asked, size, media_type):
     assert asked(size("10\n", media_type))[0] == Ahead(10)
 
 
+@pytest.mark.parametrize("answers", [["4\n"], ["8\n", "4\n"]])
+def test_a_witness_that_has_seen_less_than_before_gets_no_proof(asked, size, answers):
+    outcome, sent = asked(*map(size, answers), old=7)
+    assert "forgot" in outcome.reason
+    assert len(sent) == len(answers)
+
+
 @pytest.mark.parametrize(("old", "status"), [(SIZE, 409), (3, 422), (SIZE, 422)])
 def test_a_witness_that_has_seen_another_log_is_heard(asked, reply, old, status):
     outcome, _ = asked(reply(status, (b"another log\n",)), old=old)

@@ -9,6 +9,7 @@ from logs_to_witness import ORIGIN, GrowingLog, policy_text
 
 from deepseek_local.errors import WitnessError
 from deepseek_local.tlog import note, policy
+from deepseek_local.tlog.checkpoint import Checkpoint
 from deepseek_local.tlog.keys import Cosigner, time_of
 from deepseek_local.tlog.note import Note, Signature
 from deepseek_local.tlog.tree import consistency_proof
@@ -91,6 +92,46 @@ def test_what_cannot_be_remembered_is_not_signed(witness, log, monkeypatch, capl
     assert witness.answer(body(log, 0, 5)).status == 200
 
 
+@pytest.mark.parametrize("moment", [-1.0, NOW - 1])
+def test_at_a_time_before_1970_or_before_the_last_cosignature_nothing_is_signed_or_kept(
+    witness, log, tmp_path, caplog, moment
+):
+    assert witness.answer(body(log, 0, 5)).status == 200
+    before = (tmp_path / "witness" / "memory.json").read_bytes()
+    again = body(log, 5, 5)
+    log.grow(7)
+    late = Cosigning(Memory(tmp_path / "witness"), witness._logs, lambda: moment)
+    assert [late.answer(sent).status for sent in (again, body(log, 5, 7))] == [500, 500]
+    assert "before the last cosignature; set it" in caplog.text
+    assert (tmp_path / "witness" / "memory.json").read_bytes() == before
+    assert witness.answer(body(log, 5, 7)).status == 200
+
+
+def test_what_strangers_sign_below_a_checkpoint_is_neither_kept_nor_written_down(witness, log, tmp_path, caplog):
+    def with_strangers(signed: Note) -> Note:
+        strangers = [Signature("stranger", b"1234", b"x" * 400) for _ in range(60)]
+        return Note(signed.text, (*strangers, *signed.signatures))
+
+    signed = log.grow(5)
+    assert witness.answer(Submission.of(0, (), with_strangers(signed)).encode()).status == 200
+    with Memory(tmp_path / "witness").held() as book:
+        assert book.seen(ORIGIN).size == 5
+    assert "stranger" not in (tmp_path / "witness" / "memory.json").read_text()
+    forged = GrowingLog(tmp_path / "fork").grow(5, "forged")
+    assert witness.answer(Submission.of(5, (), with_strangers(forged)).encode()).status == 409
+    assert repr(forged.encode().decode()) in caplog.text
+    assert "stranger" not in caplog.text
+
+
+def test_a_long_name_of_an_unknown_log_is_not_repeated(witness, caplog):
+    text = Checkpoint("x" * 50_000, 1, bytes(32)).text()
+    signed = Note(text, (Signature("x", b"1234", b"x"),))
+    answer = witness.answer(Submission.of(0, (), signed).encode())
+    assert answer.status == 404
+    assert len(answer.body) < 500
+    assert len(caplog.text) < 1_000
+
+
 def test_a_lost_memory_ends_the_signing_at_once(witness, log, tmp_path):
     (tmp_path / "witness" / "memory.json").unlink()
     assert witness.answer(body(log, 0, 5)).status == 500
@@ -99,9 +140,9 @@ def test_a_lost_memory_ends_the_signing_at_once(witness, log, tmp_path):
 def test_of_two_submissions_at_the_same_moment_the_later_one_sees_the_first(witness, log, monkeypatch):
     both, keep = threading.Event(), Book.keep
 
-    def slow(book, origin, signed):
+    def slow(*arguments):
         both.wait(5)
-        keep(book, origin, signed)
+        keep(*arguments)
 
     monkeypatch.setattr(Book, "keep", slow)
     sent = [body(log, 0, 5), body(log, 0, 7)]

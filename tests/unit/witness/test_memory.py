@@ -13,6 +13,7 @@ from deepseek_local.witness import memory
 from deepseek_local.witness.memory import Memory
 
 NAME = "audit.example/w1"
+NOW = 1_764_000_000
 
 
 @pytest.fixture
@@ -37,8 +38,29 @@ def test_a_new_witness_has_a_key_of_his_own_and_has_seen_nothing(tmp_path):
 
 def test_what_was_kept_is_seen_by_the_next_process(directory, signed):
     with Memory(directory).held() as book:
-        book.keep(ORIGIN, signed)
-        book.keep("another", signed)
+        book.keep(ORIGIN, signed, NOW)
+        book.keep("another", signed, NOW)
+    with Memory(directory).held() as book:
+        assert book.seen(ORIGIN) == checkpoint.parse(signed.text)
+
+
+def test_a_time_before_that_of_the_last_cosignature_is_refused_and_nothing_is_kept(directory, tmp_path):
+    log = GrowingLog(tmp_path / "log")
+    with Memory(directory).held() as book:
+        book.keep("another", log.grow(5), NOW)
+        book.keep("another", log.grow(6), NOW)
+    with Memory(directory).held() as book:
+        with pytest.raises(WitnessError, match="3 s before the last cosignature; set it"):
+            book.keep(ORIGIN, log.grow(7), NOW - 3)
+        assert book.seen(ORIGIN) is None
+
+
+def test_a_memory_never_grows_beyond_what_can_be_read_again(directory, signed, monkeypatch):
+    monkeypatch.setattr(memory, "BYTES_LIMIT", 450)
+    with Memory(directory).held() as book:
+        book.keep(ORIGIN, signed, NOW)
+    with Memory(directory).held() as book, pytest.raises(WitnessError, match="limit"):
+        book.keep("x" * 100, signed, NOW)
     with Memory(directory).held() as book:
         assert book.seen(ORIGIN) == checkpoint.parse(signed.text)
 
@@ -130,8 +152,10 @@ def test_without_memory_or_key_nobody_signs(directory, name):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", '{"name": "x"}', '{"name": "x", "seen": {}, "v": 2}', '{"name": "x", "seen": {}, "more": 1}']
-    + [b"\xff", bytes(range(256)), b'{"name": "\xff", "seen": {}}', b'{"name": ' + b"[" * 100_000],
+    [
+        *("", "{", "[]", '{"name": "x"}', '{"name": "x", "seen": {}, "v": 2}', '{"name": "x", "seen": {}, "more": 1}'),
+        *(b"\xff", bytes(range(256)), b'{"name": "\xff", "seen": {}}', b'{"name": ' + b"[" * 100_000),
+    ],
     ids=lambda content: str(content)[:30],
 )
 def test_a_damaged_memory_is_not_used(directory, content):
@@ -144,7 +168,7 @@ def test_a_damaged_memory_is_not_used(directory, content):
 def test_a_checkpoint_that_is_damaged_or_in_a_wrong_place_is_not_used(directory, signed, change):
     place = directory / "memory.json"
     with Memory(directory).held() as book:
-        book.keep(ORIGIN, signed)
+        book.keep(ORIGIN, signed, NOW)
     content = json.loads(place.read_text())
     content["seen"][ORIGIN] = change(content["seen"][ORIGIN])
     place.write_text(json.dumps(content))
