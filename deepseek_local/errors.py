@@ -9,6 +9,7 @@ Every failure that this package reports on purpose, one class per phase.
     ├── ModelError          a checkpoint directory cannot be served    exit 4
     ├── IdentityError       the token store cannot be used             exit 4
     ├── PolicyError         the policy files cannot be used            exit 4
+    ├── HSMError            a hardware security module refused         exit 4
     ├── QuotaError          the quota ledger cannot be used            exit 1
     ├── AuditError          a record could not be made durable         exit 1
     │   └── NoRoomError     the volume of the log has no room for it   exit 1
@@ -107,6 +108,12 @@ class ModelError(Error):
 
 class IdentityError(Error):
     """The token store is missing, unreadable or open to others."""
+
+    exit_code = ExitCode.PREFLIGHT_REFUSED
+
+
+class HSMError(Error):
+    """A key in a hardware security module cannot be used, or is not named rightly."""
 
     exit_code = ExitCode.PREFLIGHT_REFUSED
 
