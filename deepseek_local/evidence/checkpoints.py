@@ -53,6 +53,7 @@ class Checkpoints:
         """How many signatures were looked at."""
         self.torn_bytes = 0
         """Behind the last newline."""
+        self._read_bytes = 0
         self._bytes_left = _size(self._path) if limit_bytes is None else limit_bytes
 
     def read(self, start: int = 0) -> Iterator[Stop]:
@@ -71,6 +72,15 @@ class Checkpoints:
                 self.checked += 1
                 yield stop
 
+    def is_continued(self) -> bool:
+        """Whether the line that did not end when it was read does by now. Raises `AuditError`."""
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(self._read_bytes)
+                return stream.readline(2 * BYTES_LIMIT).endswith(b"\n")
+        except OSError as error:
+            raise _unreadable(self._path, error) from error
+
     def _lines(self) -> Iterator[bytes]:
         if not self._bytes_left:
             return
@@ -81,6 +91,7 @@ class Checkpoints:
                     if not line.endswith(b"\n"):
                         self.torn_bytes = len(line) + self._bytes_left
                         return
+                    self._read_bytes += len(line)
                     yield line
         except OSError as error:
             raise _unreadable(self._path, error) from error

@@ -60,6 +60,8 @@ class Passage:
         """The newest record that is on record as pruned."""
         self.unsealed: tuple[Place, str] | None = None
         """Where the first record stands that no checkpoint covers, and its time."""
+        self.newest = ""
+        """The time of the record that was read last."""
         self.end: Extent | None = None
         """The segment that was read last."""
         self._stops = stops
@@ -76,6 +78,7 @@ class Passage:
         extent = Extent(segment.name, first=self.tree.size)
         tree, senders, update = self.tree, self.senders, extent.all_bytes.update
         seq = tree.size
+        head = None
         for line in segment.pieces():
             if line[-1] != _NEWLINE or extent.tail_offset is not None:
                 self._tail(extent, line)
@@ -97,6 +100,7 @@ class Passage:
                 self._reach()
                 if until is not None and self.sealed >= until:
                     return
+        self.newest = head.ts if head else self.newest
         extent.records = seq - (extent.first or 0)
         extent.first, extent.last = (extent.first, seq - 1) if extent.records else (None, None)
         self.end = extent

@@ -35,10 +35,10 @@ def verify(directory: Path, trust: Trust, asked: Window = _EVERYTHING, now_secon
     """
     Verify a log, or a part of it, and report.
 
-    `now_seconds` since 1970 is the wall clock, for records that wait for their checkpoint. Raises `AuditError` when something cannot be read
+    `now_seconds` since 1970 is a wall clock that stands still, for records that wait for their checkpoint. Raises `AuditError` when something cannot be read
     or the window has no records; whatever was altered or is missing is in the report.
     """
-    reading = _Reading(directory, trust)
+    reading = _Reading(directory, trust, time.time() if now_seconds is None else now_seconds)
     try:
         reading.run(asked)
         problems = reading.conclude(time.time() if now_seconds is None else now_seconds)
@@ -55,9 +55,10 @@ def verify(directory: Path, trust: Trust, asked: Window = _EVERYTHING, now_secon
 class _Reading:
     """One verification, as far as it has come."""
 
-    def __init__(self, directory: Path, trust: Trust) -> None:
+    def __init__(self, directory: Path, trust: Trust, began_seconds: float) -> None:
         self._directory = directory
         self._trust = trust
+        self._began_seconds = began_seconds
         self._is_running = running.is_running(directory)
         self._signed = Checkpoints(directory, trust, limit_bytes=0)
         self._newest: Stop | None = None
@@ -85,7 +86,16 @@ class _Reading:
         """Return what is incomplete, after `run`. Raises `TamperedError`."""
         if self._passage is None:
             return []
-        end = End(self._directory, self._trust, self._passage, self._part, self._signed, self._newest, self._is_running)
+        end = End(
+            directory=self._directory,
+            trust=self._trust,
+            passage=self._passage,
+            part=self._part,
+            signed=self._signed,
+            newest=self._newest,
+            is_running=self._is_running,
+            began_seconds=self._began_seconds,
+        )
         return conclusion.problems(end, now_seconds)
 
     def report(self, verdict: Verdict, problems: list[Problem]) -> Report:

@@ -1,6 +1,3 @@
-import fcntl
-import os
-
 import pytest
 import sealed_log
 from verifying import change, check, messages, now
@@ -8,7 +5,6 @@ from verifying import change, check, messages, now
 from deepseek_local.errors import AuditError
 from deepseek_local.evidence import checkpoints
 from deepseek_local.evidence.report import Verdict
-from deepseek_local.evidence.running import is_running
 from deepseek_local.evidence.trust import Trust
 from deepseek_local.evidence.verify import verify
 
@@ -141,62 +137,3 @@ def test_without_macs_the_report_says_so(log):
     report = verify(log.directory, Trust(log.trust.verifiers), now_seconds=now(log))
     assert report.verdict is Verdict.INTACT
     assert "without their MACs (give --mac-key)" in "\n".join(report.lines())
-
-
-# What a running sequencer leaves
-
-
-@pytest.fixture
-def writer(log):
-    """A sequencer at work, with the lock that it holds."""
-    writer = log.open(boot="boot-2")
-    yield writer
-    writer.close()
-
-
-def test_the_lock_of_a_sequencer_is_seen_and_left_alone(log, writer):
-    assert is_running(log.directory)
-    writer.commit([sealed_log.decision(1, pid=9)])
-
-
-def test_another_lock_is_none_of_a_sequencer(log, tmp_path):
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    assert not is_running(log.directory)
-    os.close(descriptor)
-
-
-def test_who_reads_with_a_lock_of_its_own_is_no_sequencer(log):
-    descriptor = os.open(log.directory, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    assert not is_running(log.directory)
-    os.close(descriptor)
-
-
-def test_records_that_wait_for_their_checkpoint_are_fine_while_the_sequencer_runs(log, writer):
-    writer.commit([sealed_log.decision(1, pid=9)])
-    report = check(log)
-    assert (report.verdict, report.unsealed_records) == (Verdict.INTACT, 3)
-    assert "  3 records are not yet sealed" in list(report.lines())
-
-
-def test_records_that_wait_for_too_long_are_not(log, writer):
-    writer.commit([sealed_log.decision(1, pid=9)])
-    report = check(log, later_seconds=11)
-    assert report.verdict is Verdict.INCOMPLETE
-    assert "3 records from record 37 on, segment-000004.jsonl at byte 0, are not yet sealed by a checkpoint; the sequencer does not seal them: read its log" in messages(report)  # fmt: skip
-
-
-def test_records_that_nobody_will_seal_are_not(log):
-    writer = log.open(boot="boot-2")
-    writer.close()
-    report = check(log)
-    assert report.verdict is Verdict.INCOMPLETE
-    assert "start the sequencer" in messages(report)
-
-
-@pytest.mark.usefixtures("writer")
-def test_a_line_that_is_being_written_is_fine_while_the_sequencer_runs(log):
-    with log.segment(4).open("ab") as stream:
-        stream.write(b'{"half":')
-    assert check(log).verdict is Verdict.INTACT
