@@ -29,14 +29,7 @@ _QUERY_VALUE = re.compile(r"(?:[A-Za-z0-9._~:\[\]@!$'()*+,=/?|-]|%[0-9A-Fa-f]{2}
 _PATH_SAFE = ":[]@!$'()*+,=&"
 _QUERY_SAFE = ":[]@!$'()*+,=/?|"
 _DIGITS = re.compile(r"[0-9]{1,19}")
-_REMEDIES = MappingProxyType(
-    {
-        "module-name": "name the module by its path, module-path=/...",
-        "library-manufacturer": "name the module by its path, module-path=/...",
-        "library-description": "name the module by its path, module-path=/...",
-        "library-version": "name the module by its path, module-path=/...",
-    }
-)
+_BY_LIBRARY = frozenset({"module-name", "library-manufacturer", "library-description", "library-version"})
 
 
 class ObjectType(StrEnum):
@@ -111,8 +104,10 @@ def _read(
             raise HSMError(
                 "a part of the pkcs11: URI is not name=value; write pkcs11:token=...;object=...?module-path=/..."
             )
-        if name in _REMEDIES:
-            raise HSMError(f"{name} is not accepted in a pkcs11: URI; {_REMEDIES[name]}")
+        if name in _BY_LIBRARY:
+            raise HSMError(
+                f"{name} in the pkcs11: URI is not looked up here; name the module by its path, module-path=/..."
+            )
         if name not in readers:
             raise HSMError(
                 f"{name} in the pkcs11: URI is not known here; before the question mark write {', '.join(_PATH)}, after it {', '.join(_QUERY)}"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deepseek_local.errors import HSMError
@@ -35,6 +35,7 @@ uris = st.builds(
 
 @given(uris)
 def test_what_is_written_is_read_again(uri):
+    assume("pin-value" not in str(uri).lower())
     assert parse(str(uri)) == uri
 
 
