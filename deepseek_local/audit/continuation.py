@@ -92,7 +92,8 @@ def _verified(sealed: str | None, seal: Seal) -> Checkpoint:
     found = checkpoint.parse(signed.text)
     if not note.verify(signed, [seal.signer.verifier]) or found.origin != origin:
         raise AuditError(
-            f"the newest checkpoint is not signed by the key of this log, {seal.signer.verifier}: restore audit.key from its copy"
+            f"the newest checkpoint is not signed by the key of this log, {seal.signer.verifier}: "
+            "restore audit.key from its copy, or name the right key in the HSM"
         )
     return found
 

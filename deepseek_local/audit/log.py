@@ -26,6 +26,7 @@ from deepseek_local.audit.record import Envelope, Kind, encode
 from deepseek_local.audit.segments import Segment
 from deepseek_local.audit.wire import Request
 from deepseek_local.errors import AuditError
+from deepseek_local.hsm.ed25519 import Ed25519Key
 
 SEGMENT_BYTES = 256 * 1024 * 1024
 """A segment that has reached this size is closed before the next commit."""
@@ -68,8 +69,10 @@ class Log:
         origin: Origin,
         now: Callable[[], Moment] = clock.now,
         segment_bytes: int = SEGMENT_BYTES,
+        *,
+        signing_key: Ed25519Key | None = None,
     ) -> None:
-        """Lock the directory and begin a segment. Raises `AuditError` when this log cannot be continued."""
+        """Lock the directory and begin a segment; without `signing_key` a seed beside the log signs. Raises `AuditError` when this log cannot be continued."""
         self._directory = directory
         self._origin = origin
         self._now = now
@@ -77,7 +80,7 @@ class Log:
         self._lock = lock.take(directory)
         try:
             past = history.read(directory)
-            seal = set_up.ensure(directory, keys, origin.node, now())
+            seal = set_up.ensure(directory, keys, origin.node, now(), signing_key)
             self._publisher = continuation.resume(directory, past, seal)
         except AuditError:
             os.close(self._lock)

@@ -1,7 +1,7 @@
 """
 What seals a checkpoint: the signature of the log's key, and the evolving MAC (see `tlog.evolving`).
 
-`audit.key` has the seed of the Ed25519 key. `audit.mac` has the current key of the MAC, its index, and the note that the key before it
+`audit.key` has the seed of the Ed25519 key, unless the key is in an HSM (`audit.hsm_signer`). `audit.mac` has the current key of the MAC, its index, and the note that the key before it
 has sealed. It is replaced, durably, after a note is made and before anybody can see it. So there are only two things that a crash can
 leave: a key that has sealed nothing, which goes on to seal, or a note that is not in the log yet, which a start then puts there. No key
 seals two texts, and no place stays empty.
@@ -18,9 +18,11 @@ from typing import Protocol
 
 import msgspec
 
+from deepseek_local.audit.hsm_signer import HSMSigner
 from deepseek_local.audit.segments import failure
 from deepseek_local.errors import AuditError
 from deepseek_local.files import is_private, read_regular, sync_directory, write_atomic
+from deepseek_local.hsm.ed25519 import Ed25519Key
 from deepseek_local.tlog import note as notes
 from deepseek_local.tlog.checkpoint import Checkpoint
 from deepseek_local.tlog.evolving import EvolvingMac
@@ -45,6 +47,8 @@ class State(msgspec.Struct, frozen=True):
     """For that checkpoint."""
     note: str | None = None
     """The checkpoint before that."""
+    verifier: str | None = None
+    """Verifier key of the log; older states do not have it."""
 
 
 class LogSigner(Signer, Protocol):
@@ -81,7 +85,7 @@ class Seal:
         self._replace(mac, notes.parse(note.encode()))
 
     def _replace(self, mac: EvolvingMac, note: Note) -> None:
-        self.state = State(self.state.origin, mac.index, mac.key, note.encode().decode())
+        self.state = State(self.state.origin, mac.index, mac.key, note.encode().decode(), str(self.signer.verifier))
         _write_state(self._place, self.state)
 
 
@@ -90,24 +94,37 @@ def is_there(directory: Path) -> bool:
     return (directory / STATE).exists()
 
 
-def make(directory: Path, origin: str) -> None:
+def make(directory: Path, origin: str, signing_key: Ed25519Key | None = None) -> None:
     """
-    Make the keys of a new log, with the seed that is there or a new one, and leave the first key of the MAC for the auditor.
+    Make the keys of a new log, and leave the first key of the MAC for the auditor.
+
+    It is signed with the key in an HSM, or else with the seed that is there or a new one.
 
     It is on disk before the keys count as made, so that a crash cannot lose it. Raises `AuditError`.
     """
     check_name(origin)
-    if not (directory / SEED).exists():
+    if signing_key is None and not (directory / SEED).exists():
         write_key(directory / SEED, secrets.token_bytes(KEY_BYTES))
     first = secrets.token_bytes(KEY_BYTES)
     write_key(directory / FIRST_KEY, first)
-    _write_state(directory / STATE, State(origin, 0, first))
+    verifier = _signer(directory, origin, signing_key).verifier
+    _write_state(directory / STATE, State(origin, 0, first, verifier=str(verifier)))
 
 
-def read(directory: Path) -> Seal:
-    """Return the keys. Raises `AuditError` when one is missing, damaged, or open to others."""
+def read(directory: Path, signing_key: Ed25519Key | None = None) -> Seal:
+    """Return the keys. Raises `AuditError` when one is missing, damaged, open to others, or that of another log."""
     state = _read_state(directory / STATE)
-    return Seal(directory, state, Ed25519Signer(state.origin, read_key(directory / SEED)))
+    signer = _signer(directory, state.origin, signing_key)
+    if state.verifier not in (None, str(signer.verifier)):
+        raise AuditError(
+            f"{directory / STATE} belongs to a log with the key {state.verifier}, but the key here is {signer.verifier}; "
+            f"restore {SEED} from its copy, or name the right key in the HSM with --signing-key (audit.signing_key of the profile)"
+        )
+    return Seal(directory, state, signer)
+
+
+def _signer(directory: Path, origin: str, signing_key: Ed25519Key | None) -> LogSigner:
+    return Ed25519Signer(origin, read_key(directory / SEED)) if signing_key is None else HSMSigner(origin, signing_key)
 
 
 def read_key(place: Path) -> bytes:

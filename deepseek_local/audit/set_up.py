@@ -16,6 +16,7 @@ from deepseek_local.audit.checkpoint_log import NAME
 from deepseek_local.audit.clock import Moment
 from deepseek_local.audit.seal import FIRST_KEY, Seal
 from deepseek_local.errors import AuditError
+from deepseek_local.hsm.ed25519 import Ed25519Key
 
 _logger = logging.getLogger(__name__)
 
@@ -29,52 +30,54 @@ class HandedOut(msgspec.Struct, frozen=True):
     """32 bytes, for the evolving MAC."""
 
 
-def ensure(directory: Path, keys: Path, node: str, now: Moment) -> Seal:
+def ensure(directory: Path, keys: Path, node: str, now: Moment, signing_key: Ed25519Key | None = None) -> Seal:
     """Return the keys of the log in `directory`, which the caller has locked, after making them if there are none. Raises `AuditError`."""
     seal.sweep(keys)
     if not seal.is_there(keys):
-        _make(directory, keys, origin(directory, node, now))
-        _logger.info("new audit log, verified with the key %s", seal.read(keys).signer.verifier)
+        _make(directory, keys, origin(directory, node, now), signing_key)
+        _logger.info("new audit log, verified with the key %s", seal.read(keys, signing_key).signer.verifier)
         _logger.warning("its first key waits in %s for the auditor: run `audit init`", keys / FIRST_KEY)
-    return seal.read(keys)
+    return seal.read(keys, signing_key)
 
 
-def hand_out(directory: Path, keys: Path, node: str, now: Moment, name: str | None) -> HandedOut:
+def hand_out(
+    directory: Path, keys: Path, node: str, now: Moment, name: str | None, *, signing_key: Ed25519Key | None = None
+) -> HandedOut:
     """
     Return what the auditor keeps, of the log that is named, after making the keys if there are none; again until it is forgotten.
 
     Raises `AuditError` when the first key has been handed out before.
     """
     if not seal.is_there(keys):
-        _make_beside(directory, keys, name or origin(directory, node, now))
+        _make_beside(directory, keys, name or origin(directory, node, now), signing_key)
     elif not (keys / FIRST_KEY).exists():
         raise AuditError(
             f"{keys} has keys already, and their first one has been handed out: it cannot be shown again; "
             "for another log name another directory with --keys"
         )
-    return HandedOut(str(seal.read(keys).signer.verifier), seal.read_key(keys / FIRST_KEY))
+    return HandedOut(str(seal.read(keys, signing_key).signer.verifier), seal.read_key(keys / FIRST_KEY))
 
 
-def _make_beside(directory: Path, keys: Path, name: str) -> None:
+def _make_beside(directory: Path, keys: Path, name: str, signing_key: Ed25519Key | None) -> None:
     """Make the keys while no sequencer does; a log that is not there yet has none, and is for the sequencer's user to make."""
     if not directory.exists():
-        _make(directory, keys, name)
+        _make(directory, keys, name, signing_key)
         return
     locked = lock.take(directory)
     try:
-        _make(directory, keys, name)
+        _make(directory, keys, name, signing_key)
     finally:
         os.close(locked)
 
 
-def _make(directory: Path, keys: Path, name: str) -> None:
+def _make(directory: Path, keys: Path, name: str, signing_key: Ed25519Key | None) -> None:
     """Make the keys. Raises `AuditError` when the log has been sealed with other keys."""
     sealed = directory / NAME
     if sealed.exists():
         raise AuditError(
             f"{sealed} was sealed with keys that are not in {keys}: restore them from their copy, or name their directory with --keys"
         )
-    seal.make(keys, name)
+    seal.make(keys, name, signing_key)
 
 
 def origin(directory: Path, node: str, now: Moment) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import checked_tree
 import pytest
 
-from deepseek_local.audit import seal
+from deepseek_local.audit import seal, set_up
 from deepseek_local.audit.checkpoint_log import CheckpointLog
 from deepseek_local.audit.publisher import Publisher
 from deepseek_local.audit.seal import Seal
@@ -243,7 +243,34 @@ def test_keys_from_a_copy_go_on_where_the_log_is(desk, entry, caplog):
 def test_keys_of_another_log_are_refused(desk, entry):
     write(desk, entry)
     (desk.keys / seal.SEED).write_bytes(bytes(32))
+    assert re.search(
+        r"belongs to a log with the key gpu01/\S+, but the key here is .*; restore audit.key", refusal(desk)
+    )
+    forget_whose_state_it_is(desk)
     assert "is not signed by the key of this log" in refusal(desk)
+
+
+def test_a_state_that_does_not_say_whose_it_is_goes_on_and_then_says_it(desk, entry):
+    write(desk, entry)
+    state = (desk.keys / seal.STATE).read_bytes()
+    forget_whose_state_it_is(desk)
+    write(desk, entry)
+    assert json.loads((desk.keys / seal.STATE).read_bytes())["verifier"] == json.loads(state)["verifier"]
+
+
+def test_another_key_before_the_first_checkpoint_is_refused(desk):
+    set_up.hand_out(desk.directory, desk.keys, "gpu01", desk.moment, None)
+    (desk.keys / seal.SEED).write_bytes(bytes(32))
+    with pytest.raises(AuditError, match="belongs to a log with the key"):
+        desk.open()
+
+
+def forget_whose_state_it_is(desk):
+    """Make the state one from before it named the log's key."""
+    place = desk.keys / seal.STATE
+    state = json.loads(place.read_bytes())
+    del state["verifier"]
+    place.write_bytes(json.dumps(state).encode())
 
 
 def test_a_log_whose_keys_are_gone_gets_no_new_ones(desk, entry):
