@@ -29,6 +29,7 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     dec     `allow` or `deny`
     rule    the rule that decided
     pol     digest of the policy in force; in `policy_load`, `before` is that of the one it replaces
+    digest  of the files that `obj` names in `identity_load`, `before` that of those before
     tenant  the tenant for which it was decided
     grant   emergency grant without which the answer would have been no; in `policy_load` also {principal, role, until, by}
     shadow  what the shadow policy would have said, where that differs
@@ -81,6 +82,8 @@ class Kind(StrEnum):
     """The deployment was changed, or a part of it started, crashed or stopped; `act` says what."""
     POLICY_LOAD = "policy_load"
     """A policy was taken into use or refused."""
+    IDENTITY_LOAD = "identity_load"
+    """What proves identities was taken into use or refused: tokens, issuers, deny-list, key set."""
     PKI_ISSUE = "pki_issue"
     PKI_RENEW = "pki_renew"
     PKI_REVOKE = "pki_revoke"

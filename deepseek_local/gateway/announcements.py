@@ -1,5 +1,5 @@
 """
-What happens at the front door apart from requests, on its way to the audit log: changes of the policy, bans, and refusals that a ban suppressed.
+What happens at the front door apart from requests, on its way to the audit log: changes of the policy and of what proves identities, bans, and refusals that a ban suppressed.
 
 It is written before the next decision, so that a record under a policy never precedes the record of its loading: whoever comes meanwhile
 waits for the same attempt. What could not be written waits for the next one, in its place.
@@ -17,6 +17,7 @@ from deepseek_local.gateway import metrics
 from deepseek_local.gateway.authenticate import Authenticator
 from deepseek_local.gateway.journal import Journal
 from deepseek_local.identity.bans import Ban, Suppressed
+from deepseek_local.identity.loads import Load
 from deepseek_local.policy.live import LivePolicy
 from deepseek_local.policy.news import Event, News
 
@@ -39,6 +40,7 @@ class Announcements:
         """Look what has happened, and say whether something waits to be written; nothing, as a rule, and this costs next to nothing."""
         now = time.monotonic()
         # While nothing can be written, bans wait where they are counted, in bounded memory.
+        self._note(self._authenticator.take_loads())
         if not self._waiting:
             self._warn(self._authenticator.take_begun())
             if now >= self._next_bans:
@@ -59,6 +61,7 @@ class Announcements:
 
     async def write_rest(self) -> None:
         """Write what a stop would lose. Raises `AuditError`."""
+        self._note(self._authenticator.take_loads())
         self._warn(self._authenticator.take_begun())
         self._take(self._authenticator.take_suppressed(everything=True))
         self._tell(self._policy.news())
@@ -68,6 +71,10 @@ class Announcements:
         while self._waiting:
             await self._journal.append(*self._waiting[0])
             self._waiting.popleft()
+
+    def _note(self, loads: Iterable[Load]) -> None:
+        for load in loads:
+            self._waiting.append((Kind.IDENTITY_LOAD, _reading(load)))
 
     def _warn(self, begun: Iterable[Ban]) -> None:
         for ban in begun:
@@ -96,6 +103,12 @@ def _notice(attempt: "asyncio.Task[None]") -> None:
 
 def _moment(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _reading(load: Load) -> dict[str, object]:
+    told: dict[str, object] = {"act": "loaded" if load.reason is None else "refused", "obj": str(load.source)}
+    values = {"digest": load.digest, "before": load.before, "reason": load.reason, "attr": dict(load.changes) or None}
+    return told | {name: value for name, value in values.items() if value is not None}
 
 
 def _fields(piece: News) -> dict[str, object]:

@@ -5,6 +5,7 @@ Whoever proves who they are gets in, banned address or not. Everybody else gets 
 has no record of its own; `take_begun` tells of the ban, and `take_suppressed` how many there were when it is over.
 """
 
+from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -20,6 +21,7 @@ from deepseek_local.identity.certificate import Certificates
 from deepseek_local.identity.credential import CredentialError
 from deepseek_local.identity.jwt import SignedTokens
 from deepseek_local.identity.live import LiveTokens
+from deepseek_local.identity.loads import Load, Tell
 from deepseek_local.identity.proxy import Origin, Proxy
 from deepseek_local.identity.resolve import Resolver
 from deepseek_local.identity.use import TokenUse
@@ -34,12 +36,16 @@ BANNED = Refusal(
     headers=((b"x-should-retry", b"false"),),
 )
 
+MAXIMUM_LOADS = 256
+"""Readings of files that wait to be fetched; of more, the oldest are dropped, which the digests before and after show."""
+
 
 class Authenticator:
     """Knows principals. Raises `IdentityError` when keys, token store or one of the configured sources cannot be used."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._resolver = _resolver(settings)
+        self._loads: deque[Load] = deque(maxlen=MAXIMUM_LOADS)
+        self._resolver = _resolver(settings, self._loads.append)
         self._bans = Bans(settings.bans.failures, settings.bans.seconds)
 
     def origin(self, scope: Scope) -> Origin:
@@ -59,6 +65,14 @@ class Authenticator:
                 raise RefusedError(UNAUTHENTICATED.because(str(error))) from error
             raise RefusedError(replace(BANNED, retry_after_seconds=left_seconds)) from error
 
+    def take_loads(self) -> tuple[Load, ...]:
+        """Return, once, what was read of files that prove identities."""
+        if not self._loads:
+            return ()
+        taken = tuple(self._loads)
+        self._loads.clear()
+        return taken
+
     def take_begun(self) -> list[Ban]:
         """Return, once, the bans that have begun."""
         return self._bans.take_begun()
@@ -68,14 +82,15 @@ class Authenticator:
         return self._bans.take_suppressed(datetime.now(UTC), everything=everything)
 
 
-def _resolver(settings: GatewaySettings) -> Resolver:
+def _resolver(settings: GatewaySettings, tell: Tell) -> Resolver:
     proxy_key = keys.read(settings.proxy_key_file) if settings.proxy_key_file else None
     tokens = LiveTokens(
         settings.tokens_file,
         keys.read(settings.tokens_key_file),
         settings.internal_tokens,
         use=TokenUse(settings.token_use_directory),
+        tell=tell,
     )
-    certificates = Certificates(settings.certificates) if settings.certificates else None
-    signed_tokens = SignedTokens(settings.jwt) if settings.jwt else None
+    certificates = Certificates(settings.certificates, tell=tell) if settings.certificates else None
+    signed_tokens = SignedTokens(settings.jwt, tell=tell) if settings.jwt else None
     return Resolver(Proxy(proxy_key), tokens, certificates, signed_tokens)

@@ -15,9 +15,10 @@ from deepseek_local.files import Watch
 from deepseek_local.identity import denied, issuers, leaf
 from deepseek_local.identity.credential import CredentialError
 from deepseek_local.identity.leaf import Leaf
+from deepseek_local.identity.loads import Source, Tell
 from deepseek_local.identity.proxy import Origin
 from deepseek_local.identity.remembered import Remembered, digest_of
-from deepseek_local.identity.watched import Watched
+from deepseek_local.identity.watched import Watched, nobody
 from deepseek_local.profile.handover import CertificateSettings
 
 _REMEMBERED = 4_096
@@ -35,14 +36,23 @@ class _Authorities:
 class Certificates:
     """Turns certificates into principals. Raises `IdentityError` when issuers or deny-list cannot be used at the start."""
 
-    def __init__(self, settings: CertificateSettings, issuer_watch: Watch | None = None) -> None:
+    def __init__(self, settings: CertificateSettings, issuer_watch: Watch | None = None, tell: Tell = nobody) -> None:
         self._site = settings.site
         issuer_files = settings.issuer_files
         self._authorities = Watched(
-            "certificates", issuer_watch or Watch(issuer_files), lambda: _Authorities(issuers.read(issuer_files))
+            Source.ISSUERS,
+            issuer_watch or Watch(issuer_files),
+            lambda read_file: _Authorities(issuers.read(issuer_files, read_file)),
+            tell,
         )
         deny_list = settings.denied_serials_file
-        self._denied = Watched("certificates", Watch([deny_list], interval_seconds=0), lambda: denied.read(deny_list))
+        self._denied = Watched(
+            Source.DENY_LIST,
+            Watch([deny_list], interval_seconds=0),
+            lambda read_file: denied.read(deny_list, read_file),
+            tell,
+            names=lambda serials: {f"{serial:x}": True for serial in serials},
+        )
 
     def identify(self, origin: Origin, now: datetime) -> Principal:
         """

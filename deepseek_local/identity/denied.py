@@ -16,16 +16,17 @@ from pathlib import Path
 
 from deepseek_local.errors import IdentityError
 from deepseek_local.files import read_regular
+from deepseek_local.identity.loads import ReadFile
 
 MAXIMUM_BYTES = 4_194_304
 _SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}|[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){1,19}")
 """At most 20 octets (RFC 5280, 4.1.2.2)."""
 
 
-def read(path: Path) -> frozenset[int]:
+def read(path: Path, read_file: ReadFile = read_regular) -> frozenset[int]:
     """Return the denied serial numbers; none where there is no file. Raises `IdentityError` for a list that is unusable."""
     try:
-        content = read_regular(path, MAXIMUM_BYTES + 1)
+        content = read_file(path, MAXIMUM_BYTES + 1)
     except FileNotFoundError:
         return frozenset()
     except OSError as error:
@@ -38,7 +39,11 @@ def read(path: Path) -> frozenset[int]:
 
 
 def parse(file: str, content: bytes) -> frozenset[int]:
-    """Read the lines. Raises `IdentityError` with the place of the first one that is no serial number."""
+    """
+    Read the lines. Raises `IdentityError` with the place of the first one that is no serial number.
+
+    What is shown of it has no secret: a token that got here by mistake has its own behind the first 17 characters.
+    """
     serials: set[int] = set()
     for number, line in enumerate(content.split(b"\n"), 1):
         word = line.partition(b"#")[0].strip().decode("utf-8", "replace")
@@ -46,7 +51,7 @@ def parse(file: str, content: bytes) -> frozenset[int]:
             continue
         if not _SERIAL.fullmatch(word):
             raise IdentityError(
-                f"{file}:{number}: {word[:80]!r} is no serial number in hexadecimal; mend the line, or put a # before it"
+                f"{file}:{number}: {word[:16]!r} is no serial number in hexadecimal; mend the line, or put a # before it"
             )
         serials.add(int(word.replace(":", ""), 16))
     return frozenset(serials)

@@ -7,18 +7,19 @@ from cryptography import x509
 
 from deepseek_local.errors import IdentityError
 from deepseek_local.files import read_regular
+from deepseek_local.identity.loads import ReadFile
 
 MAXIMUM_BYTES = 1_048_576
 
 
-def read(files: Iterable[Path]) -> tuple[x509.Certificate, ...]:
+def read(files: Iterable[Path], read_file: ReadFile = read_regular) -> tuple[x509.Certificate, ...]:
     """Return the authorities of all files. Raises `IdentityError` for a file that is missing, malformed, or holds a client's certificate."""
-    return tuple(issuer for file in files for issuer in _read(file))
+    return tuple(issuer for file in files for issuer in _read(file, read_file))
 
 
-def _read(file: Path) -> list[x509.Certificate]:
+def _read(file: Path, read_file: ReadFile) -> list[x509.Certificate]:
     try:
-        found = x509.load_pem_x509_certificates(read_regular(file, MAXIMUM_BYTES))
+        found = x509.load_pem_x509_certificates(read_file(file, MAXIMUM_BYTES))
         are_authorities = [_is_authority(certificate) for certificate in found]
     except OSError as error:
         raise IdentityError(

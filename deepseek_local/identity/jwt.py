@@ -16,8 +16,9 @@ from deepseek_local.files import Watch
 from deepseek_local.identity import claims, key_set
 from deepseek_local.identity.credential import CredentialError
 from deepseek_local.identity.key_set import KeySet
+from deepseek_local.identity.loads import Source, Tell
 from deepseek_local.identity.remembered import Remembered, digest_of
-from deepseek_local.identity.watched import Watched
+from deepseek_local.identity.watched import Watched, nobody
 from deepseek_local.profile.handover import JWTSettings
 
 MAXIMUM_BYTES = 8_192
@@ -45,11 +46,13 @@ class _Trust:
 class SignedTokens:
     """Turns JSON Web Tokens into principals. Raises `IdentityError` when the keys cannot be used at the start."""
 
-    def __init__(self, settings: JWTSettings, watch: Watch | None = None) -> None:
+    def __init__(self, settings: JWTSettings, watch: Watch | None = None, tell: Tell = nobody) -> None:
         self._issuer = settings.issuer
         self._audience = settings.audience
         path = settings.keys_file
-        self._trust = Watched("JSON Web Tokens", watch or Watch([path]), lambda: _Trust(key_set.read(path)))
+        self._trust = Watched(
+            Source.KEY_SET, watch or Watch([path]), lambda read_file: _Trust(key_set.read(path, read_file)), tell
+        )
 
     def identify(self, token: str, now: datetime) -> Principal:
         """Return whom the token names. Raises `CredentialError`, and `IdentityError` while the keys cannot be used."""

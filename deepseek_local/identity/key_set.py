@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from deepseek_local.errors import IdentityError
 from deepseek_local.files import read_regular
+from deepseek_local.identity.loads import ReadFile
 
 MAXIMUM_BYTES = 1_048_576
 _RSA_BITS = 2048
@@ -40,10 +41,10 @@ class KeySet:
         return self.keys.get(kid)
 
 
-def read(path: Path) -> KeySet:
+def read(path: Path, read_file: ReadFile = read_regular) -> KeySet:
     """Read a JWK Set. Raises `IdentityError` if it is missing, cannot be understood, or holds what is secret."""
     try:
-        content = read_regular(path, MAXIMUM_BYTES + 1)
+        content = read_file(path, MAXIMUM_BYTES + 1)
     except OSError as error:
         raise IdentityError(f"the JWK Set {path} cannot be read ({error.strerror}); check gateway.jwt.keys") from error
     if len(content) > MAXIMUM_BYTES:

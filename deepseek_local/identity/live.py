@@ -18,8 +18,9 @@ from deepseek_local.access import CANARY, Principal
 from deepseek_local.files import Watch
 from deepseek_local.identity import store, tokens
 from deepseek_local.identity.entry import Token
+from deepseek_local.identity.loads import ReadFile, Source, Tell
 from deepseek_local.identity.use import TokenUse
-from deepseek_local.identity.watched import Watched
+from deepseek_local.identity.watched import Watched, nobody
 
 
 class _Holder(msgspec.Struct, frozen=True):
@@ -38,12 +39,16 @@ class LiveTokens:
         key: bytes,
         internal: Mapping[str, str],
         watch: Watch | None = None,
+        *,
         use: TokenUse | None = None,
+        tell: Tell = nobody,
     ) -> None:
         self._key = key
         self._internal = {stored: principal for principal, stored in internal.items()}
         self._use = use
-        self._store = Watched("tokens", watch or Watch([path]), lambda: _holders(path))
+        self._store = Watched(
+            Source.TOKENS, watch or Watch([path]), lambda read_file: _holders(path, read_file), tell, names=_tokens
+        )
 
     def identify(self, text: str, now: datetime) -> Principal | None:
         """Return who holds this token, or None for one that nobody holds. Raises `IdentityError` while the store cannot be used."""
@@ -59,9 +64,13 @@ class LiveTokens:
         return holder.principal
 
 
-def _holders(path: Path) -> dict[tuple[str, str], _Holder]:
+def _holders(path: Path, read_file: ReadFile) -> dict[tuple[str, str], _Holder]:
     """Return the holders by identifiers and keyed hashes of their tokens. Raises `IdentityError`."""
-    return {(token.kid, token.hash): _Holder(token, _principal(token)) for token in store.read(path)}
+    return {(token.kid, token.hash): _Holder(token, _principal(token)) for token in store.read(path, read_file)}
+
+
+def _tokens(holders: Mapping[tuple[str, str], _Holder]) -> dict[str, object]:
+    return {kid: holder.token for (kid, _), holder in holders.items()}
 
 
 def _principal(token: Token) -> Principal:

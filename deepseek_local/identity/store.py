@@ -18,15 +18,16 @@ from deepseek_local.errors import IdentityError
 from deepseek_local.files import is_private, lock, read_regular, write_atomic
 from deepseek_local.identity import entry, keys, tokens
 from deepseek_local.identity.entry import Token
+from deepseek_local.identity.loads import ReadFile
 
 MAXIMUM_BYTES = 16_777_216
 """About 90,000 tokens; more would hold up the front door, which reads the store between two requests."""
 
 
-def read(path: Path) -> tuple[Token, ...]:
+def read(path: Path, read_file: ReadFile = read_regular) -> tuple[Token, ...]:
     """Return all tokens; none where there is no file. Raises `IdentityError` if the file is open to others or cannot be understood."""
     try:
-        content = read_regular(path, MAXIMUM_BYTES + 1)
+        content = read_file(path, MAXIMUM_BYTES + 1)
         private = is_private(path)
     except FileNotFoundError:
         return ()

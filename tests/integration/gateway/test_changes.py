@@ -1,5 +1,6 @@
 """Changes that take effect without a restart: tokens, the policy, draining."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -30,6 +31,25 @@ def test_a_token_counts_soon_after_it_was_created_and_no_longer_soon_after_it_wa
     wait_until(lambda: status(door, token) == 401, "the token is revoked", 1)
 
 
+def test_a_store_that_was_changed_is_on_record_before_the_first_decision_under_it(door: Door):
+    status(door, door.olga)
+    before = _digest(door)
+    token = door.create("u:olga")
+    wait_until(lambda: status(door, token) == 200, "the token counts", 1)
+    records = door.sequencer.records()
+    (load,) = [one for one in records if one.get("digest") == _digest(door)]
+    assert (load["kind"], load["act"], load["obj"], load["before"]) == ("identity_load", "loaded", "tokens", before)
+    assert load["attr"] == {"added": [token[4:16]]}
+    first = next(one for one in records if one.get("sub", {}).get("kid") == token[4:16])
+    assert load["seq"] < first["seq"]
+    # Each API server process tells for itself, and the kernel says which.
+    assert load["pid"] == first["pid"]
+
+
+def _digest(door: Door) -> str:
+    return f"sha256:{hashlib.sha256(door.store.read_bytes()).hexdigest()}"
+
+
 def test_an_expired_token_is_nobody(door: Door):
     token = door.create("u:olga", datetime.now(UTC) - timedelta(seconds=1))
     alive = door.create("u:olga", datetime.now(UTC) + timedelta(hours=1))
@@ -43,6 +63,9 @@ def test_a_store_that_others_can_read_lets_only_the_canary_in(door: Door):
     response = door.ask(door.olga)
     assert (response.headers["retry-after"], response.json()["error"]["code"]) == ("5", "no_identities")
     assert door.decision(response)["reason"] == "no_identities"
+    refused = [one for one in door.sequencer.records() if one["kind"] == "identity_load" and one["act"] == "refused"]
+    assert (refused[-1]["obj"], refused[-1]["before"]) == ("tokens", _digest(door))
+    assert "chmod 600" in refused[-1]["reason"]
     assert status(door, door.canary) == 200
     assert door.ask(None, "GET", "/health").status_code == 200
 

@@ -10,6 +10,7 @@ import pytest
 from deepseek_local.errors import AuditError
 from deepseek_local.gateway.announcements import Announcements
 from deepseek_local.identity.bans import Ban, Suppressed
+from deepseek_local.identity.loads import Load, Source
 from deepseek_local.policy.news import Event, News
 
 
@@ -30,7 +31,7 @@ class Journal:
         await self.go_on.wait()
         if self.is_dead:
             raise AuditError("dead")
-        self.records.append(fields.get("grant") or fields["ip"])
+        self.records.append(fields.get("grant") or fields.get("ip") or fields["obj"])
 
 
 class Policy:
@@ -46,6 +47,11 @@ class Authenticator:
     def __init__(self) -> None:
         self.suppressed: list[Suppressed] = []
         self.begun: list[Ban] = []
+        self.loads: tuple[Load, ...] = ()
+
+    def take_loads(self) -> tuple[Load, ...]:
+        found, self.loads = self.loads, ()
+        return found
 
     def take_begun(self) -> list[Ban]:
         found, self.begun = self.begun, []
@@ -148,5 +154,18 @@ def test_a_ban_that_could_not_be_written_is_written_later():
         await write(announcements)
         await announcements.write_rest()
         assert journal.records == ["192.0.2.1", "192.0.2.2"]
+
+    play(story)
+
+
+def test_what_was_read_of_identities_comes_before_the_next_decision_and_at_a_stop():
+    async def story(announcements, journal):
+        journal.go_on.set()
+        announcements._authenticator.loads = (Load(Source.TOKENS), Load(Source.DENY_LIST))
+        await write(announcements)
+        assert journal.records == ["tokens", "deny_list"]
+        announcements._authenticator.loads = (Load(Source.KEY_SET),)
+        await announcements.write_rest()
+        assert journal.records == ["tokens", "deny_list", "key_set"]
 
     play(story)
