@@ -4,6 +4,7 @@
 A line has one spelling, so nothing in the file can be changed without effect. Lines are read one by one: there can be millions.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,10 @@ from pathlib import Path
 import msgspec
 
 from deepseek_local.errors import AuditError, TamperedError
+from deepseek_local.evidence import opening
+from deepseek_local.evidence.opening import open_regular
 from deepseek_local.evidence.trust import Trust
+from deepseek_local.files import read_regular
 from deepseek_local.tlog.checkpoint import Checkpoint
 from deepseek_local.tlog.evolving import EvolvingMac
 from deepseek_local.tlog.note import BYTES_LIMIT, Note
@@ -75,7 +79,7 @@ class Checkpoints:
     def is_continued(self) -> bool:
         """Whether the line that did not end when it was read does by now. Raises `AuditError`."""
         try:
-            with self._path.open("rb") as stream:
+            with open_regular(self._path) as stream:
                 stream.seek(self._read_bytes)
                 return stream.readline(2 * BYTES_LIMIT).endswith(b"\n")
         except OSError as error:
@@ -85,7 +89,7 @@ class Checkpoints:
         if not self._bytes_left:
             return
         try:
-            with self._path.open("rb") as stream:
+            with open_regular(self._path) as stream:
                 while self._bytes_left > 0 and (line := stream.readline(min(2 * BYTES_LIMIT, self._bytes_left))):
                     self._bytes_left -= len(line)
                     if not line.endswith(b"\n"):
@@ -122,13 +126,20 @@ class Checkpoints:
 
 def newest(directory: Path, trust: Trust) -> Stop | None:
     """Read the checkpoint that the log shows to others, None where there is none. Raises `TamperedError`, and `AuditError`."""
-    return read_note(path, trust) if (path := directory / NEWEST).exists() else None
+    path = directory / NEWEST
+    try:
+        data = opening.read(path, BYTES_LIMIT + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return Stop(str(path), *trust.open(data, str(path)))
 
 
 def read_note(path: Path, trust: Trust) -> Stop:
-    """Read a file with one checkpoint. Raises `TamperedError`, and `AuditError` when it cannot be read."""
+    """Read a file with one checkpoint, from anywhere. Raises `TamperedError`, and `AuditError` when it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path, BYTES_LIMIT + 1)
     except OSError as error:
         raise _unreadable(path, error) from error
     return Stop(str(path), *trust.open(data, str(path)))
@@ -136,7 +147,8 @@ def read_note(path: Path, trust: Trust) -> Stop:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        with open_regular(path) as stream:
+            return os.fstat(stream.fileno()).st_size
     except FileNotFoundError:
         return 0
     except OSError as error:

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deepseek_local.errors import AuditError, IncompleteError
+from deepseek_local.evidence import opening
 from deepseek_local.tlog.tiles import HEIGHT, WIDTH, Tile, TileReader
 from deepseek_local.tlog.tree import HASH_BYTES, Frontier
 
 DIRECTORY = "tlog"
+
+_READ_BYTES = WIDTH * HASH_BYTES + 1
+"""A file that is longer than a tile is none."""
 
 
 class Tiles:
@@ -38,11 +42,11 @@ class Tiles:
     def _read(self, path: str) -> bytes:
         place = self._directory / path
         try:
-            return place.read_bytes()
+            return opening.read(place, _READ_BYTES)
         except FileNotFoundError as error:
             grown, dot, width = path.rpartition(".p/")
             if dot and (whole := self._directory / grown).is_file():  # the log has gone on meanwhile
-                return whole.read_bytes()[: int(width) * HASH_BYTES]
+                return opening.read(whole, _READ_BYTES)[: int(width) * HASH_BYTES]
             raise IncompleteError(
                 f"the tile {place} is missing; start the sequencer, which makes tiles anew from the records"
             ) from error

@@ -3,10 +3,9 @@ The records as they are stored, in order, each with the place where it stands.
 
 Segments are called `segment-000001.jsonl`, `segment-000002.jsonl`, … and may be compressed, with `.gz` behind the name; an offset always
 counts the bytes of the uncompressed segment. A program may compress a segment while it is read here, so its name is looked up when it is
-opened.
+opened. A crash can leave both files, which are one segment then.
 """
 
-import gzip
 import io
 import re
 import zlib
@@ -16,15 +15,19 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Annotated, BinaryIO, NamedTuple
 
 import msgspec
 
 from deepseek_local.audit.record import RECORD_LIMIT
 from deepseek_local.errors import AuditError, TamperedError
+from deepseek_local.evidence.opening import BLOCK_BYTES, open_regular
+from deepseek_local.evidence.uncompressed import Uncompressed
 
-_NAME = re.compile(r"segment-(\d{6,})\.jsonl(?:\.gz)?")
-_BLOCK_BYTES = 1 << 20
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""What a record may be numbered with, and count."""
+
+_NAME = re.compile(r"segment-([0-9]{6}|[1-9][0-9]{6,})\.jsonl(?:\.gz)?")
 
 
 class Place(NamedTuple):
@@ -41,7 +44,7 @@ class Place(NamedTuple):
 
 
 class _Numbered(msgspec.Struct):
-    seq: int
+    seq: Number
 
 
 _numbered = msgspec.json.Decoder(_Numbered)
@@ -66,23 +69,45 @@ class Segment:
         Raises `AuditError` when the file cannot be read, `TamperedError` when it is no longer what a compressor wrote.
         """
         with self._open() as stream:
-            stream.seek(start)
+            while start:
+                start -= len(stream.read(min(start, BLOCK_BYTES))) or start
             yield from iter(partial(stream.readline, RECORD_LIMIT + 1), b"")
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the bytes in pieces of many lines each, for those who look for some of them. Raises like `pieces`."""
         with self._open() as stream:
-            while block := stream.read(_BLOCK_BYTES):
+            while block := stream.read(BLOCK_BYTES):
                 yield block if block.endswith(b"\n") else block + stream.readline(RECORD_LIMIT)
+
+    def check_twin(self) -> None:
+        """Raise `TamperedError` when it is there twice, plain and compressed, and not the same; `AuditError` when one cannot be read."""
+        path = self.directory / self.name
+        with self._reporting():
+            try:
+                with open_regular(path) as plain, _uncompressed(path) as compressed:
+                    is_same = all(
+                        compressed.read(len(block)) == block for block in iter(partial(plain.read, BLOCK_BYTES), b"")
+                    )
+                    is_same = is_same and not compressed.read(1)
+            except FileNotFoundError:
+                return
+        if not is_same:
+            raise TamperedError(
+                f"{path} and {path.name}.gz are not the same; keep both for the investigation and restore the segment from its copy"
+            )
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
         """Open the file, and report what is wrong with it while it is read."""
+        with self._reporting(), _opened(self.directory / self.name) as stream:
+            yield stream
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
         path = self.directory / self.name
         try:
-            with _opened(path) as stream:
-                yield stream
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            yield
+        except (EOFError, zlib.error) as error:
             raise TamperedError(f"{path}.gz cannot be uncompressed ({error}); restore it from its copy") from error
         except OSError as error:
             raise AuditError(
@@ -98,10 +123,13 @@ class Segment:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return path.open("rb", buffering=_BLOCK_BYTES)
+        return open_regular(path)
     except FileNotFoundError:
-        compressed = gzip.GzipFile(path.with_name(f"{path.name}.gz"), "rb")
-        return io.BufferedReader(compressed, _BLOCK_BYTES)
+        return _uncompressed(path)
+
+
+def _uncompressed(path: Path) -> BinaryIO:
+    return io.BufferedReader(Uncompressed(open_regular(path.with_name(f"{path.name}.gz"))), BLOCK_BYTES)
 
 
 def segments(directory: Path) -> list[Segment]:

@@ -13,7 +13,7 @@ from deepseek_local.audit.record import PRUNE, RECORD_LIMIT, VERSION, Kind, Reco
 from deepseek_local.errors import AuditError, TamperedError
 from deepseek_local.evidence.checkpoints import Stop
 from deepseek_local.evidence.growing import GrowingTree, Tiles
-from deepseek_local.evidence.log import Place, Segment
+from deepseek_local.evidence.log import Number, Place, Segment
 from deepseek_local.evidence.report import AlteredError, altered
 from deepseek_local.evidence.seals import Extent, Seals
 from deepseek_local.evidence.senders import Senders
@@ -28,10 +28,10 @@ class _Head(msgspec.Struct, gc=False):
     """What is needed of every record."""
 
     v: int
-    seq: int
-    cseq: int
+    seq: Number
+    cseq: Number
     ts: str
-    pid: int
+    pid: Number
     kind: str
 
 
@@ -85,7 +85,7 @@ class Passage:
                 continue
             head = self._head(line, extent)
             if head.seq != seq:
-                raise self._altered(extent, f"record {head.seq:.0f} stands where record {seq} belongs")
+                raise self._altered(extent, f"record {head.seq} stands where record {seq} belongs")
             if seq == self.sealed:
                 self.unsealed = Place(segment.name, extent.size), head.ts
             if head.cseq:

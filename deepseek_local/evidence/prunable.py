@@ -45,6 +45,7 @@ def plan(directory: Path, before: str) -> tuple[Prunable, ...]:
     for segment in found[:-1]:
         if _oldest(segment) >= before:
             break
+        segment.check_twin()
         prunable = _examine(segment)
         seal = seals.get(segment.name)
         if max(prunable.newest or "", seal.envelope.ts if seal else "") >= before:

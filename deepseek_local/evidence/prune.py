@@ -16,6 +16,7 @@ import msgspec
 
 from deepseek_local.errors import AuditError
 from deepseek_local.evidence.log import Segment
+from deepseek_local.evidence.opening import open_regular
 from deepseek_local.evidence.prunable import Prunable
 from deepseek_local.files import sync_directory
 
@@ -98,7 +99,7 @@ def _copy(original: Path, copy: Path) -> None:
         return
     draft = copy.with_name(f".{copy.name}.new")
     draft.unlink(missing_ok=True)
-    with original.open("rb") as source, draft.open("wb") as target:
+    with open_regular(original) as source, draft.open("wb") as target:
         shutil.copyfileobj(source, target, _BLOCK_BYTES)
         target.flush()
         os.fchmod(target.fileno(), _SEALED_MODE)

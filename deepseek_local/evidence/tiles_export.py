@@ -10,11 +10,12 @@ from itertools import islice
 from pathlib import Path
 
 from deepseek_local.errors import AuditError, TamperedError
-from deepseek_local.evidence import checkpoints, log
+from deepseek_local.evidence import checkpoints, log, opening
 from deepseek_local.files import write_atomic
 from deepseek_local.tlog import checkpoint as checkpoint_text
 from deepseek_local.tlog import note as notes
 from deepseek_local.tlog.checkpoint import Checkpoint
+from deepseek_local.tlog.note import BYTES_LIMIT
 from deepseek_local.tlog.tiles import WIDTH, Tile, bundle, bundle_path, subtree_root
 from deepseek_local.tlog.tree import HASH_BYTES, Frontier, leaf
 
@@ -116,6 +117,6 @@ def _write(path: Path, data: bytes | bytearray) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return opening.read(path, BYTES_LIMIT + 1)
     except OSError as error:
         raise AuditError(f"cannot read {path}: {error.strerror}; it is needed for an export of tiles") from error

@@ -126,6 +126,7 @@ class _Reading:
     def _read(self, passage: Passage, part: Part) -> None:
         """Read the wanted segments, and of a window as much of the next ones as there is to the next checkpoint."""
         for segment in part.segments[: part.wanted]:
+            segment.check_twin()
             passage.read(segment)
             self._segments += 1
         wanted = passage.tree.size

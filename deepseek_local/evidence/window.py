@@ -12,11 +12,11 @@ import msgspec
 
 from deepseek_local.errors import AuditError
 from deepseek_local.evidence.checkpoints import Stop
-from deepseek_local.evidence.log import Segment
+from deepseek_local.evidence.log import Number, Segment
 
 
 class _Head(msgspec.Struct):
-    seq: int
+    seq: Number
     ts: str
 
 
