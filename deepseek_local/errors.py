@@ -10,6 +10,7 @@ Every failure that this package reports on purpose, one class per phase.
     ├── IdentityError       the token store cannot be used             exit 4
     ├── PolicyError         the policy files cannot be used            exit 4
     ├── HSMError            a hardware security module refused         exit 4
+    ├── PKIError            a certificate or authority cannot be used  exit 1
     ├── QuotaError          the quota ledger cannot be used            exit 1
     ├── AuditError          a record could not be made durable         exit 1
     │   └── NoRoomError     the volume of the log has no room for it   exit 1
@@ -116,6 +117,8 @@ class HSMError(Error):
     """A key in a hardware security module cannot be used, or is not named rightly."""
 
     exit_code = ExitCode.PREFLIGHT_REFUSED
+class PKIError(Error):
+    """A certificate, its key or its authority is missing, wrong, or could not be made; what was in use stays in use."""
 
 
 class QuotaError(Error):
