@@ -13,7 +13,7 @@ Every failure that this package reports on purpose, one class per phase.
     ├── PKIError            a certificate or authority cannot be used  exit 1
     ├── QuotaError          the quota ledger cannot be used            exit 1
     ├── AuditError          a record could not be made durable         exit 1
-    │   └── NoRoomError     the volume of the log has no room for it   exit 1
+    │   ├── NoRoomError     the volume of the log has no room for it   exit 1
     │   ├── TamperedError   the audit log is not what was written      exit 5
     │   └── IncompleteError a part of the audit log cannot be proved   exit 6
     ├── WitnessError        the witnesses did not cosign the log       exit 1
