@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from deepseek_local.errors import AuditError
-from deepseek_local.files import make_directory, read_regular, write_new
+from deepseek_local.files import make_directory, read_regular, sync_directory, write_new
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -30,20 +30,28 @@ class DayKeys:
         """`site_key` has 32 bytes."""
         self._directory = directory
         self._site = AESGCM(site_key)
-        self._newest: tuple[str, AESGCM] | None = None
 
     def ensure(self, day: str) -> AESGCM:
-        """Return the key of a day, `2026-11-24`, after making it where there is none. Raises `AuditError` and `OSError`."""
-        if self._newest is not None and self._newest[0] == day:
-            return self._newest[1]
+        """
+        Return the key of a day, `2026-11-24`, after making it where there is none. Raises `AuditError` and `OSError`.
+
+        It is read anew each time: under a key that was destroyed meanwhile nothing could be read again.
+        """
         path = self._path(day)
         if not path.exists():
-            make_directory(path.parent, 0o700)
-            with contextlib.suppress(FileExistsError):  # another process was faster, and its key counts
-                write_new(path, self._wrapped(secrets.token_bytes(KEY_BYTES), day))
-        key = self.read(day)
-        self._newest = (day, key)
-        return key
+            self._make(path, day)
+        return self.read(day)
+
+    def _make(self, path: Path, day: str) -> None:
+        make_directory(path.parent, 0o700)
+        sync_directory(self._directory)  # also for a directory that another process has just made
+        if any(not each.name.startswith(".") and each.name != path.name for each in path.parent.iterdir()):
+            raise AuditError(
+                f"{path} is missing, and the texts beside it are unreadable without it; restore it from a backup, "
+                "or move the directory away"
+            )
+        with contextlib.suppress(FileExistsError):  # another process was faster, and its key counts
+            write_new(path, self._wrapped(secrets.token_bytes(KEY_BYTES), day))
 
     def read(self, day: str) -> AESGCM:
         """Return the key of a day. Raises `AuditError` if it is not one of this site, and `OSError`."""

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 
-from deepseek_local.capture.day_keys import NONCE_BYTES, DayKeys
+from deepseek_local.capture.day_keys import NONCE_BYTES, TAG_BYTES, DayKeys
 from deepseek_local.errors import AuditError
-from deepseek_local.files import write_new
+from deepseek_local.files import read_regular, write_new
 
 _MAGIC = b"DSC1"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
@@ -55,11 +55,13 @@ class Store:
         """Return a text. Raises `AuditError` when it is not there, was altered, or cannot be decrypted."""
         path = self._find(digest)
         try:
-            sealed = path.read_bytes()
+            sealed = read_regular(path, path.stat().st_size + 1)
             if f"sha256:{hashlib.sha256(sealed).hexdigest()}" != digest:
                 raise AuditError(f"{path} is not what was captured: its bytes have another digest")
-            day = path.parent.name
             start = len(_MAGIC) + NONCE_BYTES
+            if not sealed.startswith(_MAGIC) or len(sealed) < start + TAG_BYTES:
+                raise AuditError(f"{path} is no captured text; somebody else put it there")
+            day = path.parent.name
             return self._keys.read(day).decrypt(sealed[len(_MAGIC) : start], sealed[start:], _bound_to(day))
         except OSError as error:
             raise AuditError(

@@ -47,7 +47,7 @@ def command(
     """Take whole sealed segments out of the log that are older than the profile's retention, the oldest first."""
     chosen = load.load(profile, sets=sets, environment=os.environ)
     places, now = Places.of(home, os.environ), datetime.now(UTC)
-    held = _retention(chosen.audit)
+    held = retention_of(chosen.audit)
     before = now - timedelta(days=held.kept_days if archive is None else held.online_days)
     found = prunable.plan(places.audit(chosen), before.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
     if yes and found:
@@ -70,7 +70,8 @@ def command(
     )
 
 
-def _retention(audit: Audit) -> Retention:
+def retention_of(audit: Audit) -> Retention:
+    """Return how long a profile says that records are kept. Raises `AuditError` when it does not say."""
     held = retention(audit.retention, audit.retention_days, audit.online_days)
     if held is None:
         raise AuditError(

@@ -1,6 +1,11 @@
 """The store of captured texts: nothing readable on disk, nothing altered unnoticed, nothing without the keys."""
 
+import hashlib
+import os
+import resource
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,6 +66,99 @@ def test_one_store_takes_a_new_key_at_midnight(directory: Path):
     assert one.get(digests[1]) == TEXT
     with pytest.raises(AuditError, match="without the key of its day a text is gone"):
         one.get(digests[0])
+
+
+def test_a_clock_that_goes_back_over_midnight_finds_the_key_of_the_day_before(directory: Path):
+    moments = [NOON, NOON.replace(day=25), NOON]
+    one = Store(directory, KEY, lambda: moments.pop(0))
+    digests = [one.put(TEXT) for _ in range(3)]
+    assert [store(directory).get(digest) for digest in digests] == [TEXT] * 3
+    assert len(list(directory.glob("*/key"))) == 2
+
+
+def test_processes_that_begin_a_day_together_use_one_key(directory: Path):
+    together = threading.Barrier(8)
+
+    def put(_) -> str:
+        one = store(directory)
+        together.wait(10)
+        return one.put(TEXT)
+
+    with ThreadPoolExecutor(8) as threads:
+        digests = list(threads.map(put, range(8)))
+    assert [store(directory).get(digest) for digest in digests] == [TEXT] * 8
+
+
+def test_without_the_key_of_its_texts_nothing_more_is_captured_on_a_day(directory: Path):
+    one = store(directory)
+    one.put(TEXT)
+    key = (directory / "2026-11-24" / "key").rename(directory / "copy")
+    for each in (one, store(directory)):
+        with pytest.raises(AuditError, match="key is missing, and the texts beside it are unreadable"):
+            each.put(TEXT)
+    key.rename(directory / "2026-11-24" / "key")
+    assert one.get(one.put(TEXT)) == TEXT
+
+
+def test_a_day_whose_beginning_was_interrupted_is_begun_again(directory: Path):
+    (directory / "2026-11-24").mkdir(parents=True)
+    (directory / "2026-11-24" / ".key.0123456789abcdef").write_bytes(b"half")
+    assert store(directory).get(store(directory).put(TEXT)) == TEXT
+
+
+def test_a_new_day_is_durable_before_its_first_text(directory: Path, monkeypatch: pytest.MonkeyPatch):
+    synced, sync = [], os.fsync
+
+    def noted(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    directory.mkdir()
+    monkeypatch.setattr(os, "fsync", noted)
+    store(directory).put(TEXT)
+    assert synced.index(directory) < synced.index(directory / "2026-11-24")
+
+
+def test_a_full_disk_leaves_no_half_text_and_is_an_error(directory: Path):
+    one = store(directory)
+    one.put(TEXT)
+    before = sorted(directory.rglob("*"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40, hard))  # writes beyond it fail, as on a full disk
+    try:
+        with pytest.raises(AuditError, match="could not be captured"):
+            one.put(TEXT)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sorted(directory.rglob("*")) == before
+    assert one.get(one.put(TEXT)) == TEXT
+
+
+@pytest.mark.parametrize("content", [b"", b"DSC1", b"DSC1" + bytes(20), b"XXXX" + bytes(50)])
+def test_a_file_of_somebody_else_is_no_text(directory: Path, content: bytes):
+    store(directory).put(TEXT)
+    name = hashlib.sha256(content).hexdigest()
+    (directory / "2026-11-24" / name).write_bytes(content)
+    with pytest.raises(AuditError, match="no captured text"):
+        store(directory).get(f"sha256:{name}")
+
+
+def test_what_is_no_file_is_not_waited_for(directory: Path):
+    digest = store(directory).put(TEXT)
+    file_of(directory, digest).unlink()
+    os.mkfifo(file_of(directory, digest))
+    with pytest.raises(AuditError, match="not a regular file"):
+        store(directory).get(digest)
+
+
+@pytest.mark.parametrize("size", [0, 3, 20, 63, 65])
+def test_a_key_of_another_length_opens_nothing(directory: Path, size: int):
+    digest = store(directory).put(TEXT)
+    key = directory / "2026-11-24" / "key"
+    key.write_bytes((key.read_bytes() + b"x")[:size])
+    for use in (lambda: store(directory).get(digest), lambda: store(directory).put(TEXT)):
+        with pytest.raises(AuditError, match="no key of a day"):
+            use()
 
 
 @given(st.data())
