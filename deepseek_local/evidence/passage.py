@@ -57,7 +57,8 @@ class Passage:
         self.sealed = tree.size
         """Up to here a signed root has vouched for the records."""
         self.pruned_to = -1
-        """The newest record that is on record as pruned."""
+        """The newest record that a sealed record declares pruned."""
+        self._declared_pruned = -1
         self.unsealed: tuple[Place, str] | None = None
         """Where the first record stands that no checkpoint covers, and its time."""
         self.newest = ""
@@ -91,7 +92,7 @@ class Passage:
             if head.cseq:
                 senders.take(head.pid, head.cseq, seq)
             if not head.cseq or head.kind == "admin":
-                self._take_own(self._record(line, extent))
+                self._take_own(self._record(line, extent), extent)
             update(line)
             tree.append(leaf(line))
             extent.size += len(line)
@@ -124,6 +125,7 @@ class Passage:
                     raise WrongRootError(self.stop)
                 if size != self.sealed:
                     self.sealed, self.unsealed = size, None
+                    self.pruned_to = self._declared_pruned
                     self.tree.compare_edge()
             self.stop = next(self._stops, None)
 
@@ -142,7 +144,7 @@ class Passage:
         except AuditError as error:
             raise self._altered(extent, str(error)) from error
 
-    def _take_own(self, record: Record) -> None:
+    def _take_own(self, record: Record, extent: Extent) -> None:
         """Take what the sequencer says of itself, and what administrators did to the log."""
         envelope, fields = record.envelope, record.fields
         if envelope.kind in {Kind.SEGMENT_SEALED, Kind.RECOVERY}:
@@ -153,9 +155,14 @@ class Passage:
             self.senders.start(envelope.boot)
         elif not envelope.cseq and fields.get("act") in _ROOM:
             self.senders.room(is_full=fields["act"] == "disk_full")
-        elif fields.get("act") == PRUNE and isinstance(attributes := fields.get("attr"), dict):
-            last = attributes.get("last")
-            self.pruned_to = max(self.pruned_to, last if isinstance(last, int) else -1)
+        elif envelope.kind == Kind.ADMIN and fields.get("act") == PRUNE:
+            self._declare_pruned(fields.get("attr"), extent)
+
+    def _declare_pruned(self, attributes: object, extent: Extent) -> None:
+        """Take note of what goes; no record speaks of its own segment or of later ones, since the newest one never goes."""
+        last = attributes.get("last") if isinstance(attributes, dict) else None
+        if type(last) is int and last < (extent.first or 0):
+            self._declared_pruned = max(self._declared_pruned, last)
 
     def _tail(self, extent: Extent, piece: bytes) -> None:
         """Take a line that does not end, or refuse one that goes on for too long and then does."""

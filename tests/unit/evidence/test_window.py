@@ -72,11 +72,15 @@ def test_a_window_needs_the_tiles_of_what_is_before_it(log):
 # Pruning
 
 
-def prune(log, *, on_record: bool) -> None:
+def declare(last: object, kind: Kind = Kind.ADMIN) -> Entry:
+    fields = {"act": "audit_prune", "obj": "audit", "attr": {"first": 0, "last": last, "segments": 1}}
+    return Entry(9, Request(1, kind, {**fields, "req": "r1", "dec": "allow"}))
+
+
+def prune(log, *, on_record: bool, record: Entry = declare(20)) -> None:  # noqa: B008 -- immutable
     writer = log.open(boot="boot-2")
     if on_record:
-        fields = {"act": "audit_prune", "obj": "audit", "attr": {"first": 0, "last": 20, "segments": 1}}
-        log.take(writer, [Entry(9, Request(1, Kind.ADMIN, fields))])
+        log.take(writer, [record])
     writer.stop("SIGTERM")
     writer.close()
     log.segment(1).with_name("segment-000001.jsonl.gz").unlink()
@@ -94,3 +98,22 @@ def test_a_beginning_that_is_missing_without_record_is_incomplete(log):
     report = check(log)
     assert report.verdict is Verdict.INCOMPLETE
     assert "the log begins with record 21 in segment-000002.jsonl, and no record says" in messages(report)
+
+
+@pytest.mark.parametrize("last", [19, -1, True, 20.0, "20", None, [20], 37, 38, 40, 2**62, 2**64])
+def test_a_record_of_a_prune_excuses_what_was_before_its_segment_and_no_more(log, last):
+    prune(log, on_record=True, record=declare(last))  # it stands in the segment that begins with record 37
+    assert check(log).verdict is Verdict.INCOMPLETE
+
+
+def test_no_other_kind_of_record_excuses_a_beginning(log):
+    prune(log, on_record=True, record=declare(20, Kind.DECISION))
+    assert check(log).verdict is Verdict.INCOMPLETE
+
+
+def test_a_record_that_is_not_sealed_excuses_nothing(log):
+    writer = log.open(boot="boot-2")
+    writer.commit([declare(20)])
+    log.segment(1).with_name("segment-000001.jsonl.gz").unlink()
+    assert "no record says" in messages(check(log))
+    writer.close()
