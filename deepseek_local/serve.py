@@ -18,6 +18,8 @@ from pathlib import Path
 from deepseek_local import __version__, digest_keys, parent
 from deepseek_local import plan as plans
 from deepseek_local.access import CANARY
+from deepseek_local.audit.admin import who
+from deepseek_local.capture import site_key
 from deepseek_local.doctor import preflight
 from deepseek_local.doctor.finding import Finding
 from deepseek_local.engine import args, compat, environment, installed
@@ -151,7 +153,7 @@ def _deploy(prepared: Prepared, host_environment: Mapping[str, str]) -> Deployme
 
 def _provenance(plan: Plan) -> dict[str, str]:
     """
-    Say what is started, so that a change between two starts shows in the log. Raises `ModelError`.
+    Say what is started and by whom, so that a change between two starts shows in the log. Raises `ModelError`.
 
     The profile's digest is that of all its settings after every override, as sorted JSON.
     """
@@ -162,6 +164,7 @@ def _provenance(plan: Plan) -> dict[str, str]:
         "revision": checkpoint.inspect(plan.places.model(plan.profile)).revision,
         "engine": plan.engine_version,
         "version": __version__,
+        "by": who(),
     }
 
 
@@ -188,7 +191,7 @@ def _write_secrets(plan: Plan) -> tuple[str, Path | None]:
         write_atomic(local_file, f"{local_token}\n".encode())
     keys.ensure(places.salt_key)
     if plan.profile.audit.capture is AuditCapture.ON:
-        keys.ensure(places.capture_key)
+        site_key.ensure(places.capture_key, places.captures)
         make_directory(places.captures, 0o700)
     if gateway.listen is Listen.UNIX:
         keys.ensure(places.proxy_key)

@@ -68,6 +68,7 @@ class EngineKeeper:
             if ended is None:
                 return
             if not self._announced:
+                await self._journal.note("engine_end", ended)
                 raise LaunchError(f"the engine did not become ready: {ended}")
             await self._pause(ended, backoff.after(time.monotonic() - began))
 

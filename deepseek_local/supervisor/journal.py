@@ -1,4 +1,4 @@
-"""The supervisor's own audit records: when the engine was started, became ready, died and was stopped."""
+"""The supervisor's own audit records: when the engine was started, became ready, died and was stopped, and when the sequencer died."""
 
 import logging
 from collections.abc import Mapping
@@ -17,19 +17,23 @@ class Journal:
         self._client = client
         self._profile = profile
 
-    async def record(self, action: str, reason: str = "", more: Mapping[str, str] = _NOTHING) -> None:
+    async def record(
+        self, action: str, reason: str = "", more: Mapping[str, str] = _NOTHING, *, resource: str = "engine"
+    ) -> None:
         """Write a record, with `more` in its attributes, and wait until it is durable. Raises `AuditError`."""
         fields: dict[str, object] = {
             "act": action,
-            "obj": "engine",
+            "obj": resource,
             "sub": {"id": "s:supervisor", "src": "local"},
             "attr": {"profile": self._profile, **more},
         }
         await self._client.append("admin", fields | ({"reason": reason} if reason else {}))
 
-    async def note(self, action: str, reason: str = "") -> None:
-        """Write a record if that is possible: the engine's own life must not hang on it, what clients do already does."""
+    async def note(self, action: str, reason: str = "", *, resource: str = "engine") -> bool:
+        """Write a record if that is possible, and say so: the engine's life must not hang on it, what clients do already does."""
         try:
-            await self.record(action, reason)
+            await self.record(action, reason, resource=resource)
         except AuditError as error:
             _log.warning("the audit log did not take the record %s: %s", action, error)
+            return False
+        return True

@@ -28,7 +28,7 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
     deployment.drain_file.unlink(missing_ok=True)
     client = AuditClient(deployment.audit_socket, _RECORD_SECONDS)
     journal = Journal(client, deployment.profile)
-    sequencer = SequencerKeeper(deployment)
+    sequencer = SequencerKeeper(deployment, journal)
     stop = Stop(deployment.times.drain_seconds)
     heart = Heart(notifier)
     beating = asyncio.create_task(heart.beat())
@@ -39,8 +39,8 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
         await sequencer.start()
         sequencer.keep()
         await _open(journal, deployment.provenance)
-        await engine.keep()
-        await journal.note("serve_stop")
+        await _keep(engine, journal)
+        await journal.note("serve_stop", stop.reason)
     finally:
         beating.cancel()
         client.close()
@@ -56,3 +56,12 @@ async def _open(journal: Journal, provenance: Mapping[str, str]) -> None:
         await journal.record("serve_start", more=provenance)
     except AuditError as error:
         raise LaunchError(f"the audit log takes no record, so nothing is started: {error}") from error
+
+
+async def _keep(engine: EngineKeeper, journal: Journal) -> None:
+    """Run the engine; that it cannot be started is on record, too."""
+    try:
+        await engine.keep()
+    except LaunchError as error:
+        await journal.note("serve_stop", str(error))
+        raise

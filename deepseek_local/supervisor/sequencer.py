@@ -14,6 +14,7 @@ from deepseek_local.supervisor import cause, sockets
 from deepseek_local.supervisor.backoff import Backoff
 from deepseek_local.supervisor.children import Supervised
 from deepseek_local.supervisor.deployment import Deployment
+from deepseek_local.supervisor.journal import Journal
 from deepseek_local.supervisor.waiting import race, until
 
 _log = logging.getLogger(__name__)
@@ -30,9 +31,10 @@ _ALLOWED_MISSES = 3
 class SequencerKeeper:
     """Keeps one sequencer alive."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, journal: Journal) -> None:
         self._command = deployment.sequencer
         self._socket = deployment.audit_socket
+        self._journal = journal
         self._child: Supervised | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -73,10 +75,13 @@ class SequencerKeeper:
 
     async def _keep(self) -> None:
         backoff = Backoff()
+        untold = ""
         while self._child is not None:
             hangs, said = await race(self._child.wait(), self._until_it_hangs())
             if hangs:
                 await self._child.stop(grace_seconds=0)
+            # Later ones are why it did not come back.
+            untold = untold or said
             delay = backoff.after(self._child.lived_seconds())
             _log.error("the audit sequencer ended, nothing can be recorded until it is back in %.1f s: %s", delay, said)
             await asyncio.sleep(delay)
@@ -86,6 +91,8 @@ class SequencerKeeper:
                 _log.error("%s", error)
             else:
                 _log.info("the audit sequencer is back")
+                if await self._journal.note("sequencer_end", untold, resource="sequencer"):
+                    untold = ""
 
     async def _until_it_hangs(self) -> str:
         misses = 0

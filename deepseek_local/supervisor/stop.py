@@ -20,6 +20,8 @@ class Stop:
     def __init__(self, drain_seconds: float) -> None:
         self._drain_seconds = drain_seconds
         self._requested = asyncio.Event()
+        self.reason = ""
+        """The signal that asked first."""
         self._at_once: tuple[Callable[[], None], ...] = ()
 
     @property
@@ -55,6 +57,7 @@ class Stop:
 
     def _request(self, number: signal.Signals) -> None:
         if not self.requested:
+            self.reason = number.name
             again = "; Ctrl-C again cuts them" if number is signal.SIGINT else ""
             _log.info("%s: stopping; running answers may finish within %g s%s", number.name, self._drain_seconds, again)
         self._requested.set()

@@ -5,10 +5,13 @@ import os
 import signal
 import stat
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import segment_files
 from served import Served, lives, until
+
+from deepseek_local.audit.admin import who
 
 pytestmark = pytest.mark.integration
 
@@ -93,11 +96,19 @@ def test_a_killed_sequencer_means_503_until_it_is_back_and_the_engine_stays(reco
     recovering.until_said("the audit sequencer is back")
     until(lambda: status(recovering) == 200, "an answer")
     assert recovering.engine == engine
+    until(lambda: "sequencer_end" in [record["act"] for record in admin_of(recovering)], "the record of its end")
+    ended = next(record for record in admin_of(recovering) if record["act"] == "sequencer_end")
+    assert ended["obj"] == "sequencer"
+    assert ended["reason"].startswith("killed by SIGKILL")
+
+
+def admin_of(served: Served) -> list[dict[str, Any]]:
+    records = (json.loads(line) for line in segment_files.lines(served.home / "audit"))
+    return [record for record in records if record["kind"] == "admin"]
 
 
 def test_the_supervisors_records_tell_the_story(recovering: Served) -> None:
-    records = [json.loads(line) for line in segment_files.lines(recovering.home / "audit")]
-    admin = [record for record in records if record["kind"] == "admin"]
+    admin = admin_of(recovering)
     told = [(record["act"], "reason" in record) for record in admin]
     assert told[:3] == [("serve_start", False), ("engine_start", False), ("engine_ready", False)]
     assert told[3:6] == [("engine_end", True), ("engine_start", False), ("engine_ready", False)]
@@ -107,3 +118,5 @@ def test_the_supervisors_records_tell_the_story(recovering: Served) -> None:
         "revision": "sha256",
     }
     assert {"profile", "model", "engine", "version"} <= started.keys()
+    assert started["by"] == who()
+    assert admin[3]["reason"].startswith("killed by SIGKILL")

@@ -1,5 +1,6 @@
 """How `serve` starts, refuses to start, and stops; the engine is a fake, everything else is real."""
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,9 @@ from served import Served, lives, short_directory, until
 pytestmark = pytest.mark.integration
 
 QUESTION = {"model": "demo", "messages": [{"role": "user", "content": "hello"}]}
+
+
+_ENDS = ("engine_end", "serve_stop")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,10 @@ def test_an_engine_that_never_became_ready_ends_the_start_with_its_reason(serve,
     assert "Traceback" not in served.said
     assert served.processes() == ()
     assert not (served.home / "run" / "state.json").exists()
+    ends = [record for record in map(json.loads, audit(served).splitlines()) if record.get("act") in _ENDS]
+    assert [record["act"] for record in ends] == list(_ENDS)
+    assert ends[0]["reason"][:40] in served.said
+    assert ends[1]["reason"].startswith(f"the engine did not become ready: {ends[0]['reason'][:40]}")
 
 
 def test_a_stop_while_loading_leaves_nothing(serve) -> None:
@@ -73,7 +81,8 @@ def test_sigterm_lets_streams_finish_and_refuses_new_requests(serve) -> None:
     assert served.exit_code() == 0
     assert served.processes() == ()
     assert sorted(path.name for path in (served.home / "run").iterdir()) == []
-    assert '"act":"serve_stop"' in audit(served)
+    (stopped,) = [json.loads(line) for line in audit(served).splitlines() if '"act":"serve_stop"' in line]
+    assert stopped["reason"] == "SIGTERM"
     assert f'"node":"plant7.{socket.gethostname()}"' in audit(served)
 
 

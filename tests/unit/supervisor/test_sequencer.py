@@ -24,9 +24,16 @@ def runtime() -> Iterator[Path]:
         yield directory
 
 
+class Silence:
+    """A journal of which nobody asks what is in it."""
+
+    async def note(self, *_: str, **__: str) -> bool:
+        return True
+
+
 def keeper_of(runtime: Path, *arguments: str) -> SequencerKeeper:
     command = Command((sys.executable, *arguments), dict(os.environ), runtime / "log")
-    return SequencerKeeper(SimpleNamespace(sequencer=command, audit_socket=runtime / "audit.sock"))
+    return SequencerKeeper(SimpleNamespace(sequencer=command, audit_socket=runtime / "audit.sock"), Silence())
 
 
 def start(runtime: Path, program: str) -> None:
