@@ -10,7 +10,10 @@ from deepseek_local.audit.wire import Request
 from deepseek_local.errors import AuditError
 
 READ_BYTES = 65_536
-"""What one client may contribute to one batch; the rest waits in the kernel, where it also slows the client down."""
+"""What one client may contribute to one batch at most."""
+
+JUMP_LIMIT = 1 << 32
+"""How far `cseq` may jump: a process numbers its records over all its connections, but none sends so many on others meanwhile."""
 
 
 class Connection:
@@ -32,10 +35,10 @@ class Connection:
         self.is_new = True
         """Whether nothing of this client is in the log yet."""
 
-    def receive(self) -> list[Request]:
-        """Read what has arrived and return the complete requests; `ended` and `error` tell about the rest."""
+    def receive(self, share: int = READ_BYTES) -> list[Request]:
+        """Read what has arrived, `share` bytes at most, and return the complete requests; `ended` and `error` tell about the rest."""
         try:
-            data = self.stream.recv(READ_BYTES)
+            data = self.stream.recv(min(share, READ_BYTES))
         except BlockingIOError:
             return []
         except OSError:
@@ -62,6 +65,10 @@ class Connection:
     def _in_order(self, request: Request) -> Request:
         if request.cseq <= self._received:
             raise AuditError(f"cseq {request.cseq} follows {self._received}; it must grow")
+        if self._received and request.cseq > self._received + JUMP_LIMIT:
+            raise AuditError(
+                f"cseq {request.cseq} follows {self._received}; count the records of the process one by one"
+            )
         # The verifier takes the word of this record for what is missing, so nobody may say it who cannot delete.
         if not self._may_prune and request.fields.get("act") == PRUNE:
             raise AuditError(f"user {self.peer.uid} may not record {PRUNE}; prune as root or as the sequencer's user")

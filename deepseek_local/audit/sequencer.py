@@ -4,7 +4,8 @@ The audit sequencer: one process, one thread, one loop that turns the records of
     select → read every readable client → number and date → one write, one fdatasync → one acknowledgement per client
 
 Group commit needs no timer: what arrives during `fdatasync` waits in the kernel's socket buffers and is the next batch, which is larger the
-busier the clients are. A batch is bounded by the number of clients and by what one of them may contribute.
+busier the clients are. A batch is bounded, and every client that has something to say gets an equal share of it, so that none makes the
+others wait long.
 
 When the log cannot be written the process ends at once, without a further acknowledgement. Its clients see the end of the connection and
 refuse the requests that depend on it; whoever supervises the process starts it again. The protocol is described in `audit.wire`.
@@ -23,16 +24,18 @@ from pathlib import Path
 from deepseek_local.audit import rotation
 from deepseek_local.audit.compression import Compressor
 from deepseek_local.audit.connection import Connection
-from deepseek_local.audit.listener import claim, peer
+from deepseek_local.audit.door import REST_SECONDS, Door
+from deepseek_local.audit.listener import claim
 from deepseek_local.audit.log import Entry, Log, Origin
 from deepseek_local.audit.record import Kind
 from deepseek_local.audit.space import Space, Watermarks
 from deepseek_local.audit.wire import Request
-from deepseek_local.errors import AuditError
+from deepseek_local.hsm.ed25519 import Ed25519Key
 
-CLIENT_LIMIT = 256
-"""Connections at a time; the next one is told so and closed."""
-
+BATCH_BYTES = 512 * 1024
+"""What all clients together may contribute to one batch; the rest waits in the kernel, where it also slows them down."""
+_WAITING = 256
+"""Connections that the kernel holds until they are accepted."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, rotation.SIGNAL)
 
 _logger = logging.getLogger(__name__)
@@ -44,19 +47,22 @@ def run(
     path: Path,
     *,
     node: str,
+    signing_key: Ed25519Key | None = None,
     allowed_uids: Collection[int] = (),
     watermarks: Watermarks = Watermarks(),  # noqa: B008 -- immutable
 ) -> None:
     """
     Keep the log in `directory`, sealed with `keys`, and serve it on the socket `path` until SIGTERM or SIGINT.
 
+    `signing_key` is a key in an HSM that signs instead of the seed in `keys`.
+
     The socket accepts clients only after the log is open. Users other than root and our own need to be in `allowed_uids`.
     Raises `AuditError` when the log cannot be continued or written.
     """
     with claim(path) as listener, _wakeup() as stop, Compressor(directory) as compressor:
         space = Space(directory, watermarks)
-        log = Log(directory, keys, Origin.here(node))
-        listener.listen(CLIENT_LIMIT)
+        log = Log(directory, keys, Origin.here(node), signing_key=signing_key)
+        listener.listen(_WAITING)
         _logger.info("audit log %s, socket %s", directory, path)
         allowed = {0, os.geteuid(), *allowed_uids}
         Sequencer(log, space, compressor, listener=listener, stop=stop, allowed_uids=allowed).serve()
@@ -79,12 +85,14 @@ class Sequencer:
         self._space = space
         self._compressor = compressor
         self._listener = listener
+        self._door = Door(listener, allowed_uids)
+        self._is_listening = True
         self._stop = stop
-        self._allowed_uids = allowed_uids
         self._poll = select.epoll()
         self._actions: dict[int, Callable[[], None]] = {}
         """What to do when a descriptor is readable."""
-        self._clients: set[Connection] = set()
+        self._share = BATCH_BYTES
+        """What one client may contribute to this batch."""
         self._batch: list[Entry] = self._look()
         self._spoke: list[Connection] = []
         self._stopped_by: str | None = None
@@ -99,8 +107,10 @@ class Sequencer:
         self._log.stop(self._stopped_by)
 
     def _round(self) -> None:
-        readable = self._poll.poll(self._log.wait_seconds())
+        readable = self._poll.poll(self._wait_seconds())
         self._batch += self._look()
+        self._listen()
+        self._share = BATCH_BYTES // max(1, len(readable))
         for descriptor, _ in readable:
             self._actions[descriptor]()
         if self._batch:
@@ -114,6 +124,18 @@ class Sequencer:
         self._log.finish()
         self._compressor.below(self._log.number)
 
+    def _wait_seconds(self) -> float | None:
+        seconds = self._log.wait_seconds()
+        if self._is_listening:
+            return seconds
+        return REST_SECONDS if seconds is None else min(REST_SECONDS, seconds)
+
+    def _listen(self) -> None:
+        """Look at the listener unless the door rests: who waits there would end every wait at once."""
+        if self._is_listening is self._door.rests:
+            self._is_listening = not self._is_listening
+            self._poll.modify(self._listener, select.EPOLLIN if self._is_listening else 0)
+
     def _look(self) -> list[Entry]:
         """Look how much room there is before records come; return what is to be said about it. Raises `AuditError`."""
         return [Entry(os.getpid(), request) for request in self._space.look()]
@@ -123,7 +145,7 @@ class Sequencer:
         self._actions[stream.fileno()] = action
 
     def _read(self, client: Connection) -> None:
-        received = client.receive()
+        received = client.receive(self._share)
         requests = client.turn_away(received, self._space.admits) if self._space.is_full else received
         if requests and client.is_new:
             client.is_new = False
@@ -135,40 +157,16 @@ class Sequencer:
             self._spoke.append(client)
 
     def _accept(self) -> None:
-        try:
-            stream, _ = self._listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return
-        except OSError as error:
-            raise AuditError(
-                f"cannot accept clients: {error.strerror}; raise the limit of open files, then try again"
-            ) from error
-        stream.settimeout(0)
-        process = peer(stream)
-        client = Connection(stream, process, may_prune=process.uid in {0, os.geteuid()})
-        reason = self._objection(client)
-        if reason is not None:
-            _logger.warning("refused process %d of user %d: %s", client.peer.pid, client.peer.uid, reason)
-            client.refuse(reason)
-            stream.close()
-            return
-        self._clients.add(client)
-        self._watch(stream, partial(self._read, client))
-
-    def _objection(self, client: Connection) -> str | None:
-        if client.peer.uid not in self._allowed_uids:
-            return f"user {client.peer.uid} may not write to the audit log; start the sequencer with --allow-uid {client.peer.uid}"
-        if len(self._clients) >= CLIENT_LIMIT:
-            return f"{CLIENT_LIMIT} clients are connected already"
-        return None
+        for client in self._door.arrivals():
+            self._watch(client.stream, partial(self._read, client))
+        self._listen()
 
     def _drop(self, client: Connection) -> None:
         if client.error is not None:
             _logger.warning("cut off process %d: %s", client.peer.pid, client.error)
         self._poll.unregister(client.stream)
         del self._actions[client.stream.fileno()]
-        self._clients.discard(client)
-        client.stream.close()
+        self._door.leave(client)
 
     def _note_signal(self) -> None:
         received = signal.Signals(self._stop.recv(1)[0])

@@ -5,7 +5,8 @@ What clients and sequencer say to each other on the Unix socket: one JSON object
                 {"cseq":2,"kind":"outcome","req":"…",…}\n
     sequencer   {"ack":2}\n
 
-- `cseq` grows from line to line of a connection. A client counts all its records in it, over all of its connections.
+- `cseq` grows from line to line of a connection. A client counts all its records in it, over all of its connections; the first line may
+  have any number, the others none that is absurdly far from the one before.
 - `{"ack":n}` says that the records of this connection that no answer has spoken of yet, up to `n`, are on disk.
 - `{"full":n}` says that they are not in the log and never will be, because its volume has no room for their kind; the connection goes on,
   and a later record may find room. Answers of both sorts come in order: after a batch as many as it takes, usually one `ack`.
@@ -27,6 +28,8 @@ from deepseek_local.errors import AuditError
 
 LINE_LIMIT = record.RECORD_LIMIT - record.ENVELOPE_LIMIT
 """Bytes of a client's line, newline included. Re-encoding unaltered fields never makes them longer, so the record fits its own limit."""
+CSEQ_LIMIT = 2**53 - 1
+"""No process counts so far, and every reader of JSON still has it exactly (RFC 8259 §6)."""
 _SPARE_BYTES = 64
 """For `cseq` and `late_us`, which have at most 19 digits."""
 
@@ -79,8 +82,8 @@ def parse_request(line: bytes) -> Request:
     check_length(line)
     fields = plain.members(line) or _decode_and_clean(line)
     cseq, kind = fields.pop("cseq", None), fields.pop("kind", None)
-    if type(cseq) is not int or not 0 < cseq < 2**63:
-        raise AuditError("a line has no cseq between 1 and 2**63; count the records of the process from 1")
+    if type(cseq) is not int or not 0 < cseq <= CSEQ_LIMIT:
+        raise AuditError(f"a line has no cseq between 1 and {CSEQ_LIMIT}; count the records of the process from 1")
     if not isinstance(kind, str):
         raise AuditError("a line has no kind; say in text what happened")
     return Request(cseq, record.check(kind, fields), fields)

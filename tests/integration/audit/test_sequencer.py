@@ -11,8 +11,6 @@ import sys
 
 import pytest
 
-from deepseek_local.errors import AuditError
-
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
 
@@ -263,20 +261,3 @@ def test_a_sequencer_does_not_start_for_a_parent_that_is_gone(sequencer):
     )
     assert (ended.returncode, "the process 1, with which this one would end, is gone" in ended.stderr) == (1, True)
     assert not sequencer.accepts()
-
-
-def test_more_clients_than_the_limit_are_told_so(running):
-    streams = [running.connect() for _ in range(256)]
-    try:
-        streams[0].sendall(line(1))
-        assert json.loads(streams[0].recv(100)) == {"ack": 1}
-        with pytest.raises(AuditError, match="256 clients are connected already"):
-            running.append()
-    finally:
-        for stream in streams:
-            stream.close()
-    for _ in range(100):  # until it has noticed that they are gone
-        with contextlib.suppress(AuditError):
-            running.append(note="room again")
-            break
-    assert running.records()[-1]["note"] == "room again"

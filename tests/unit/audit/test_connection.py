@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from deepseek_local.audit.connection import Connection
+from deepseek_local.audit.connection import JUMP_LIMIT, Connection
 from deepseek_local.audit.listener import peer
 from deepseek_local.audit.record import Kind
 
@@ -60,3 +60,17 @@ def test_only_who_can_delete_records_may_say_that_they_go(may_prune):
     assert json.loads(first) == {"ack": 2 if may_prune else 1}
     assert all(b"may not record audit_prune; prune as root" in line for line in rest)
     assert len(rest) == (not may_prune)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "accepted"), [(1, 1 + JUMP_LIMIT, 2), (1, 2 + JUMP_LIMIT, 1), (10**12, 10**12 + 9, 2)]
+)
+def test_a_number_may_skip_records_of_other_connections_but_not_absurdly_many(ends, first, second, accepted):
+    client, theirs = ends
+    theirs.sendall(b"".join(b'{"cseq":%d,"kind":"admin"}\n' % number for number in (first, second)))
+    assert [request.cseq for request in client.receive()] == [first, second][:accepted]
+    client.answer()
+    acknowledged, *refused = theirs.recv(4096).splitlines()
+    assert json.loads(acknowledged) == {"ack": (first, second)[accepted - 1]}
+    assert all(b"count the records of the process one by one" in line for line in refused)
+    assert len(refused) == 2 - accepted
