@@ -1,5 +1,6 @@
 """`deepseek-local audit verify`: whether the log is what was written."""
 
+import os
 from pathlib import Path
 
 import click
@@ -12,8 +13,9 @@ from deepseek_local.cli.render import Format
 from deepseek_local.errors import AuditError
 from deepseek_local.evidence import checkpoints, trust
 from deepseek_local.evidence import verify as verification
-from deepseek_local.evidence.report import EXIT_CODES
+from deepseek_local.evidence.report import EXIT_CODES, Report
 from deepseek_local.evidence.window import Window
+from deepseek_local.profile.places import Places
 
 
 def _limit(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -57,7 +59,7 @@ def _limit(context: click.Context, parameter: click.Parameter, value: str | None
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="DEEPSEEK_LOCAL_AUDIT_VERIFY_SOCKET",
     show_envvar=True,
-    help="Unix socket of the sequencer, to leave a record of this verification.",
+    help="Unix socket of the sequencer that must record this verification; without it, that of the log's own home does if it runs.",
 )
 @format_option
 @verbose_option
@@ -80,9 +82,24 @@ def command(
     trusting = trust.read(keys, mac_key)
     kept = None if trusted is None else checkpoints.read_note(trusted, trusting)
     report = verification.verify(directory, trusting, Window(since, until, kept))
-    if socket is not None:
-        found = {"verdict": str(report.verdict), "first": report.first, "records": report.records}
-        if not record_change(socket, "audit_verify", "audit", found):
-            raise AuditError(f"nothing runs on {socket} that could record the verification; leave out --socket")
+    # First what was found: nothing that goes wrong afterwards may hide it.
     render.result(output, report, report.lines())
+    try:
+        _record(directory, socket, report)
+    except AuditError as error:
+        if socket is not None and not EXIT_CODES[report.verdict]:
+            raise
+        render.note(f"This verification is not on record: {error}")
     context.exit(EXIT_CODES[report.verdict])
+
+
+def _record(directory: Path, socket: Path | None, report: Report) -> None:
+    """Leave a record of the verification; without `socket`, only if something runs in the home of the log. Raises `AuditError`."""
+    found = {"verdict": str(report.verdict), "first": report.first, "records": report.records}
+    place = socket or Places.of(directory.absolute().parent, os.environ).audit_socket
+    try:
+        is_recorded = record_change(place, "audit_verify", "audit", found)
+    except OSError as error:
+        raise AuditError(f"{place} cannot be looked at ({error.strerror}); run this as a user who may") from error
+    if socket is not None and not is_recorded:
+        raise AuditError(f"nothing runs on {socket} that could record the verification; leave out --socket")
