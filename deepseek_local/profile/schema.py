@@ -15,6 +15,7 @@ from pydantic import Field, StringConstraints
 from deepseek_local.profile.front_door import Gateway
 from deepseek_local.profile.retention import Regime
 from deepseek_local.profile.section import Digest, Name, Section
+from deepseek_local.profile.tls import TLS
 
 
 class Vendor(StrEnum):
@@ -160,13 +161,6 @@ class Audit(Section):
     """Days for which records stay in `directory`; older ones may be moved to an archive. Without it, as long as they are kept."""
 
 
-class TLS(Section):
-    """The name under which this site is known elsewhere."""
-
-    site: Name | None = None
-    """Name of the site; audit records carry it before the host's name, as `SITE.HOST`. Without it, the host's name alone."""
-
-
 class Observability(Section):
     """What is watched, and how often."""
 
@@ -196,6 +190,6 @@ class Profile(Section):
     audit: Audit = Audit()
     """The audit log."""
     tls: TLS = TLS()
-    """The name of the site."""
+    """Names and certificates."""
     observability: Observability = Observability()
     """Logs and probes."""
