@@ -124,7 +124,14 @@ def read(directory: Path, signing_key: Ed25519Key | None = None) -> Seal:
 
 
 def _signer(directory: Path, origin: str, signing_key: Ed25519Key | None) -> LogSigner:
-    return Ed25519Signer(origin, read_key(directory / SEED)) if signing_key is None else HSMSigner(origin, signing_key)
+    if signing_key is not None:
+        return HSMSigner(origin, signing_key)
+    if not (directory / SEED).exists():
+        raise AuditError(
+            f"{directory / SEED} is not there; restore it from its copy, or name the log's key in the HSM with --signing-key "
+            "(audit.signing_key of the profile)"
+        )
+    return Ed25519Signer(origin, read_key(directory / SEED))
 
 
 def read_key(place: Path) -> bytes:

@@ -16,6 +16,7 @@ from deepseek_local.cli import (
     audit_prune,
     audit_reading,
     audit_ship,
+    audit_signing,
     audit_verify,
     audit_witness,
     audit_writing,
@@ -27,6 +28,7 @@ from deepseek_local.cli.options import (
     audit_socket_option,
     verbose_option,
 )
+from deepseek_local.hsm.uri import TokenURI
 
 
 @click.group()
@@ -54,6 +56,7 @@ command.add_command(audit_writing.rotate)
 @command.command()
 @audit_directory_option
 @audit_keys_option
+@audit_signing.key_option
 @audit_socket_option
 @audit_node_option
 @click.option(
@@ -96,6 +99,7 @@ def serve(
     *,
     directory: Path,
     keys: Path | None,
+    signing_key: TokenURI | None,
     socket: Path,
     node: str,
     allowed_uids: tuple[int, ...],
@@ -108,11 +112,13 @@ def serve(
     if process is not None:
         parent.end_with(process)
     keys = keys or directory.absolute().parent
-    sequencer.run(
-        directory,
-        keys,
-        socket,
-        node=node,
-        allowed_uids=allowed_uids,
-        watermarks=Watermarks(warn_free_percent, stop_free_percent),
-    )
+    with audit_signing.opened(signing_key) as key:
+        sequencer.run(
+            directory,
+            keys,
+            socket,
+            node=node,
+            signing_key=key,
+            allowed_uids=allowed_uids,
+            watermarks=Watermarks(warn_free_percent, stop_free_percent),
+        )

@@ -1,12 +1,14 @@
-"""Deployments with the fake engine: everything else is real."""
+"""Deployments with the fake engine, everything else is real; and a token of a real PKCS#11 module."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from served import Served, short_directory
+from soft_token import SoftToken
 
 FAKE_ENGINE = Path(__file__).parents[1] / "support" / "fake_engine"
 
@@ -73,3 +75,14 @@ def recovering() -> Iterator[Served]:
         served = _starter(stack)()
         served.until_ready()
         yield served
+
+
+@pytest.fixture
+def token(tmp_path, monkeypatch) -> SoftToken:
+    """Make a token of SoftHSM that this process and its children find."""
+    if shutil.which("softhsm2-util") is None:
+        pytest.skip("there is no SoftHSM; requirements/system.txt names its package")
+    made = SoftToken(tmp_path / "hsm")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(made.configuration))
+    made.make()
+    return made
