@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"k([1-9][0-9]{0,8})")
 _FIRST = 1
+_DESTROYED = bytes(keys.KEY_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def destroy(directory: Path, name: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            os.write(descriptor, bytes(keys.KEY_BYTES))
+            os.write(descriptor, _DESTROYED)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -175,7 +176,12 @@ def _existing(directory: Path) -> Sequence[int]:
 
 
 def _read(directory: Path, number: int) -> DigestKey:
-    return DigestKey(f"k{number}", KeyedHash(keys.read(_path(directory, number))))
+    key = keys.read(_path(directory, number))
+    if key == _DESTROYED:  # else a digest would be told that no record can have
+        raise IdentityError(
+            f"the key k{number} in {directory} was not destroyed to the end; run `audit keys destroy k{number}` again"
+        )
+    return DigestKey(f"k{number}", KeyedHash(key))
 
 
 def _made(path: Path) -> datetime:

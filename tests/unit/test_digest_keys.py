@@ -1,5 +1,6 @@
 """Digest keys: the newest counts, a number names one key for ever, and what is destroyed is gone."""
 
+import errno
 import hashlib
 import hmac
 import os
@@ -85,6 +86,23 @@ def test_a_destroyed_key_is_overwritten_before_its_file_is_gone(directory: Path,
     digest_keys.rotate(directory)
     digest_keys.destroy(directory, "k1")
     assert (tmp_path / "another-name").read_bytes() == bytes(32)
+    assert [key.name for key in digest_keys.read_all(directory)] == ["k2"]
+
+
+def test_a_key_whose_destruction_was_interrupted_gives_no_digests_and_can_be_destroyed(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def failing(_: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    digest_keys.rotate(directory)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", failing)
+        with pytest.raises(IdentityError, match="may still be readable, so try again"):
+            digest_keys.destroy(directory, "k1")
+    with pytest.raises(IdentityError, match="k1 in .* was not destroyed to the end; run `audit keys destroy k1` again"):
+        digest_keys.read_all(directory)
+    digest_keys.destroy(directory, "k1")
     assert [key.name for key in digest_keys.read_all(directory)] == ["k2"]
 
 
