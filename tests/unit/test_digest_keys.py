@@ -100,7 +100,7 @@ def test_a_key_whose_destruction_was_interrupted_gives_no_digests_and_can_be_des
         patched.setattr(Path, "unlink", failing)
         with pytest.raises(IdentityError, match="may still be readable, so try again"):
             digest_keys.destroy(directory, "k1")
-    with pytest.raises(IdentityError, match="k1 in .* was not destroyed to the end; run `audit keys destroy k1` again"):
+    with pytest.raises(IdentityError, match="was not destroyed to the end; run `audit keys destroy k1` again"):
         digest_keys.read_all(directory)
     digest_keys.destroy(directory, "k1")
     assert [key.name for key in digest_keys.read_all(directory)] == ["k2"]
