@@ -45,6 +45,15 @@ from deepseek_local.supervisor.watchdog import Rhythm
 
 _UMASK = 0o027
 _SEQUENCER_NEEDS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH")
+_HSM_NEEDS = (
+    "SOFTHSM2_CONF",  # SoftHSM
+    "ChrystokiConfigurationPath",  # Thales Luna
+    "CS_PKCS11_R3_CFG",  # Utimaco
+    "NFAST_HOME",  # Entrust nShield
+    "YUBIHSM_PKCS11_CONF",
+    "TPM2_PKCS11_STORE",
+)
+"""Where modules find their settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,7 @@ def _deploy(prepared: Prepared, host_environment: Mapping[str, str]) -> Deployme
     return Deployment(
         profile=prepared.profile,
         provenance=_provenance(plan),
+        checkpoint=places.model(profile),
         engine=_tied(prepared.engine),
         sequencer=_tied(_sequencer(plan, host_environment)),
         audit_socket=places.audit_socket,
@@ -217,6 +227,8 @@ def _sequencer(plan: Plan, host_environment: Mapping[str, str]) -> Command:
     name = _node(plan)
     node = () if name is None else ("--node", name)
     audit = plan.profile.audit
+    key = () if audit.signing_key is None else ("--signing-key", audit.signing_key)
+    needs = _SEQUENCER_NEEDS if audit.signing_key is None else (*_SEQUENCER_NEEDS, *_HSM_NEEDS)
     room = (f"--warn-free-percent={audit.warn_free_percent:g}", f"--stop-free-percent={audit.stop_free_percent:g}")
     argv = (
         sys.executable,
@@ -228,9 +240,10 @@ def _sequencer(plan: Plan, host_environment: Mapping[str, str]) -> Command:
         "--socket",
         str(places.audit_socket),
         *node,
+        *key,
         *room,
     )
-    inherited = {name: host_environment[name] for name in _SEQUENCER_NEEDS if name in host_environment}
+    inherited = {name: host_environment[name] for name in needs if name in host_environment}
     return Command(
         argv, {"LANG": "C.UTF-8", **inherited, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}, places.sequencer_log
     )

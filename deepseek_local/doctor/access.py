@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from deepseek_local import digest_keys
 from deepseek_local.access import CANARY, Access, Principal
 from deepseek_local.doctor.finding import Finding, error, warning
-from deepseek_local.errors import IdentityError, PolicyError
+from deepseek_local.errors import HSMError, IdentityError, PolicyError
+from deepseek_local.hsm import session, uri
 from deepseek_local.identity import denied, issuers, key_set, keys, store
 from deepseek_local.plan import Plan
 from deepseek_local.policy import reload, routes
@@ -88,6 +89,16 @@ def site_keys(plan: Plan) -> Iterator[Finding]:
                 read(path)
         except IdentityError as reason:
             yield error("key.unusable", str(reason))
+
+
+def signing_key(plan: Plan) -> Iterator[Finding]:
+    """Look for the module and the PIN of the key that signs the audit log; the token itself is asked by the sequencer."""
+    name = plan.profile.audit.signing_key
+    try:
+        if name is not None:
+            session.ready(uri.parse(name))
+    except HSMError as reason:
+        yield error("signing-key.unusable", str(reason))
 
 
 def socket_group(plan: Plan) -> Iterator[Finding]:

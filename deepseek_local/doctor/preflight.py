@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     access.tokens,
     access.identity_sources,
     access.site_keys,
+    access.signing_key,
     access.socket_group,
 )
 

@@ -29,15 +29,7 @@ _logger = logging.getLogger(__name__)
 @contextmanager
 def opened(uri: TokenURI, *, writable: bool = False) -> "Iterator[Session]":
     """Log in to the token; when the block ends, the module is given back. Raises `HSMError`."""
-    if find_spec("pkcs11") is None:
-        raise HSMError(
-            "a key in an HSM needs python-pkcs11, which is not installed; install requirements/hsm.txt, or deepseek-local-kit[hsm]"
-        )
-    if not uri.module_path.is_file():
-        raise HSMError(
-            f"the PKCS#11 module {uri.module_path} is not there; install the vendor's package, or mend module-path"
-        )
-    secret = None if uri.pin_source is None else pin.read(uri.pin_source)
+    secret = ready(uri)
     module = _load(uri)
     try:
         with failures.told(uri):
@@ -47,6 +39,19 @@ def opened(uri: TokenURI, *, writable: bool = False) -> "Iterator[Session]":
         yield session
     finally:
         _give_back(module)
+
+
+def ready(uri: TokenURI) -> str | None:
+    """Return the PIN, after a look at what a session needs; nothing is loaded yet, and the token not asked. Raises `HSMError`."""
+    if find_spec("pkcs11") is None:
+        raise HSMError(
+            "a key in an HSM needs python-pkcs11, which is not installed; install requirements/hsm.txt, or deepseek-local-kit[hsm]"
+        )
+    if not uri.module_path.is_file():
+        raise HSMError(
+            f"the PKCS#11 module {uri.module_path} is not there; install the vendor's package, or mend module-path"
+        )
+    return None if uri.pin_source is None else pin.read(uri.pin_source)
 
 
 def _load(uri: TokenURI) -> "Module":

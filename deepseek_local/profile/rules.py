@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from deepseek_local.access import CANARY
+from deepseek_local.errors import HSMError
+from deepseek_local.hsm import uri
 from deepseek_local.profile.front_door import LedgerKind, Listen
 from deepseek_local.profile.retention import FLOORS, retention
 from deepseek_local.profile.schema import Executor, Profile, Vendor
@@ -196,6 +198,17 @@ def _ledger_url(profile: Profile) -> str | None:
     return None
 
 
+@_rule("signing-key", "audit.signing_key")
+def _signing_key(profile: Profile) -> str | None:
+    """`audit.signing_key` must be a `pkcs11:` URI with `module-path` and without a PIN, which `pin-source` names the file of."""
+    try:
+        if profile.audit.signing_key is not None:
+            uri.parse(profile.audit.signing_key)
+    except HSMError as error:
+        return f"cannot be used: {error}"
+    return None
+
+
 @_rule("watermarks", "audit.stop_free_percent", "audit.warn_free_percent")
 def _watermarks(profile: Profile) -> str | None:
     """`audit.warn_free_percent` must be above `audit.stop_free_percent`: the warning comes before the stop."""
@@ -249,6 +262,7 @@ RULES: tuple[Rule, ...] = (
     _jwt_claims,
     _quota_limit,
     _ledger_url,
+    _signing_key,
     _watermarks,
     _retention_floor,
     _retention_online,

@@ -143,6 +143,8 @@ class Audit(Section):
 
     directory: Path = Path("audit")
     """Directory of the segments, relative to the home directory; best on a volume of its own."""
+    signing_key: str | None = Field(default=None, max_length=1000)
+    """Ed25519 key in an HSM that signs checkpoints, as a `pkcs11:` URI; without it, the seed in `audit.key` of the home directory."""
     mode: AuditMode = AuditMode.STRICT
     """`strict`: no durable record, no answer. `degraded`: answers go on while records wait in memory, where a crash loses them."""
     capture: AuditCapture = AuditCapture.OFF

@@ -151,3 +151,16 @@ def test_a_token_that_is_taken_away_ends_the_log_and_no_start_goes_on_without_it
     token.tokens.mkdir()
     assert "the checkpoint is not signed: " in fail_to_sign(sequencer, "not signed")
     assert "the token 'audit' is not there; connect it" in not_started(sequencer, options)
+
+
+def test_serve_hands_the_key_of_its_profile_to_the_sequencer(serve, token):
+    ed25519.make(token.parsed())
+    sets = (f"audit.signing_key={token.uri()}",)
+    served = serve(sets=sets, environment={"SOFTHSM2_CONF": str(token.configuration)})
+    served.until_ready()
+    checkpoint = served.home / "audit" / "tlog" / "checkpoint"
+    wait_until(checkpoint.exists)
+    assert not (served.home / seal.SEED).exists()
+    with ed25519.key(token.parsed()) as key:
+        signed = note.parse(checkpoint.read_bytes())
+        assert note.verify(signed, [Verifier(signed.signatures[0].name, key.public_key)])

@@ -196,6 +196,21 @@ def test_a_key_open_to_others_is_found(plan, home: Path, name: str, check) -> No
     assert "chmod 600" in finding.message
 
 
+def test_a_module_that_is_not_there_and_a_pin_that_others_can_read_are_found(plan, tmp_path) -> None:
+    assert ids(access.signing_key(plan())) == []
+    module, pin = tmp_path / "module.so", tmp_path / "pin"
+    pin.write_text("1234")
+    pin.chmod(0o644)
+    chosen = plan(f"audit.signing_key=pkcs11:object=a?module-path={module}&pin-source={pin}")
+    told = []
+    for mend in (lambda: None, module.touch, lambda: pin.chmod(0o600)):
+        mend()
+        told += [str(finding) for finding in access.signing_key(chosen)]
+    assert len(told) == 2
+    assert f"{module} is not there" in told[0]
+    assert f"chmod 600 {pin}" in told[1]
+
+
 def test_a_socket_group_that_does_not_exist_is_found(plan) -> None:
     assert ids(access.socket_group(plan("gateway.socket_group=no-such-group"))) == ["socket-group.missing"]
     assert ids(access.socket_group(plan(f"gateway.socket_group={grp.getgrgid(0).gr_name}"))) == []

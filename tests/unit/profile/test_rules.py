@@ -43,6 +43,9 @@ BREACHES = [
     (['gateway.quotas=[{"requests_per_minute": 1}, {"principal": "*"}]'], "quota-limit"),
     (["gateway.ledger.kind=redis"], "ledger-url"),
     (["gateway.ledger.url=rediss://quota.site:6379/0"], "ledger-url"),
+    (["audit.signing_key=audit.key"], "signing-key"),
+    (["audit.signing_key=pkcs11:object=a"], "signing-key"),
+    (["audit.signing_key=pkcs11:object=a?module-path=/m.so&pin-value=1234"], "signing-key"),
     (["audit.stop_free_percent=15"], "watermarks"),
     (["audit.warn_free_percent=0"], "watermarks"),
     (["audit.retention=mlps", "audit.retention_days=182"], "retention-floor"),
@@ -63,6 +66,7 @@ def test_a_broken_rule_is_told_alone_and_by_name(mistakes, sets, rule):
     "sets",
     [
         (),
+        ("audit.signing_key=pkcs11:object=a?module-path=/m.so&pin-source=file:/etc/audit.pin",),
         ("audit.retention=mlps", "audit.retention_days=183", "audit.online_days=0"),
         ("audit.retention=pci", "audit.retention_days=366", "audit.online_days=92"),
         ("audit.retention=hipaa", "audit.online_days=2192"),
