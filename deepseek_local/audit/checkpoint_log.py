@@ -65,7 +65,7 @@ class CheckpointLog:
             return None, torn
         try:
             return _decoder.decode(lines[-1]), torn
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise AuditError(
                 f"the last line of {self.path} is no checkpoint: {error}; {evidence(self.path.parent)}"
             ) from error

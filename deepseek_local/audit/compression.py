@@ -13,14 +13,13 @@ import hashlib
 import logging
 import os
 import threading
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import BinaryIO, Self, cast
 
 from deepseek_local.audit import segments
-from deepseek_local.audit.segments import SEALED_MODE, failure
+from deepseek_local.audit.segments import DAMAGE, SEALED_MODE, failure
 from deepseek_local.errors import AuditError
 from deepseek_local.files import sync_directory
 
@@ -59,12 +58,19 @@ class Compressor:
     def _work(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while (limit := self._queue.get()) is not None:
-            try:
-                for number in segments.numbers(self._directory):
-                    if number < limit and not self._ending.is_set():
-                        compress(segments.path(self._directory, number), self._ending)
-            except AuditError as error:
-                _logger.warning("a segment stays uncompressed: %s", error)
+            self._compress_below(limit)
+
+    def _compress_below(self, limit: int) -> None:
+        try:
+            for number in segments.numbers(self._directory):
+                if number < limit and not self._ending.is_set():
+                    compress(segments.path(self._directory, number), self._ending)
+        except AuditError as error:
+            _logger.warning("a segment stays uncompressed: %s", error)
+        except (
+            Exception
+        ):  # whatever it is, the next segment is worth another try, and nobody would notice the end of the thread
+            _logger.exception("a segment stays uncompressed")
 
 
 def compress(place: Path, ending: threading.Event) -> None:
@@ -74,21 +80,26 @@ def compress(place: Path, ending: threading.Event) -> None:
     final = segments.compressed(place)
     draft = place.with_name(f".{final.name}.new")
     try:
-        digest = _write(place, draft, ending)
-        if ending.is_set():
-            return
-        if _digest(draft, ending) != digest:
-            raise AuditError(f"{draft} does not hold what {place} does: the disk is failing, replace it")
-        draft.replace(final)
-        sync_directory(place.parent)
-        place.unlink()
-        sync_directory(place.parent)
+        try:
+            _replace(place, draft, final, ending)
+        finally:
+            draft.unlink(missing_ok=True)
+    except DAMAGE as error:
+        raise AuditError(f"{draft} cannot be read back ({error}): the disk is failing, replace it") from error
     except OSError as error:
         raise failure("compress", place, error) from error
-    except (EOFError, zlib.error) as error:
-        raise AuditError(f"{draft} cannot be read back ({error}): the disk is failing, replace it") from error
-    finally:
-        draft.unlink(missing_ok=True)
+
+
+def _replace(place: Path, draft: Path, final: Path, ending: threading.Event) -> None:
+    digest = _write(place, draft, ending)
+    if ending.is_set():
+        return
+    if _digest(draft, ending) != digest:
+        raise AuditError(f"{draft} does not hold what {place} does: the disk is failing, replace it")
+    draft.replace(final)
+    sync_directory(place.parent)
+    place.unlink()
+    sync_directory(place.parent)
 
 
 def _write(place: Path, draft: Path, ending: threading.Event) -> bytes:

@@ -5,6 +5,7 @@ Reading goes back from the newest segment until everything before it has been de
 every start that died before its first records were on disk.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from deepseek_local.audit.segments import Extent
 from deepseek_local.audit.survey import Survey
 from deepseek_local.audit.wire import Request
 from deepseek_local.errors import AuditError
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ def sealing(extent: Extent) -> Request:
 
 def read(directory: Path) -> History:
     """Survey the newest segments. Raises `AuditError` when the log cannot be continued."""
+    for name in segments.strange(directory):
+        _logger.warning("%s is no part of the log, although its name begins like one: move it away", directory / name)
     numbers = segments.numbers(directory)
     next_segment = numbers[-1] + 1 if numbers else 1
     if numbers and segments.is_empty(segments.path(directory, numbers[-1])):

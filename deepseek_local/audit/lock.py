@@ -20,7 +20,6 @@ def take(directory: Path) -> int:
     try:
         if not directory.exists():
             make_directory(directory)
-            sync_directory(directory.parent)
     except OSError as error:
         raise failure("create", directory, error) from error
     try:

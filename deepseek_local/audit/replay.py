@@ -44,5 +44,7 @@ def _lines(place: Path, skip: int) -> Iterator[bytes]:
                     skip -= 1
                 else:
                     yield line
-    except (OSError, EOFError) as error:
-        raise AuditError(f"cannot read {place}: {error}; {segments.evidence(place.parent)}") from error
+    except segments.DAMAGE as error:
+        raise segments.damaged(place, error) from error
+    except OSError as error:
+        raise segments.failure("read", place, error) from error

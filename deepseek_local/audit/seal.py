@@ -14,14 +14,14 @@ Both files lie apart from the log, with mode 0600: who finds the log gone, or an
 
 import secrets
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
 
 from deepseek_local.audit.hsm_signer import HSMSigner
 from deepseek_local.audit.segments import failure
 from deepseek_local.errors import AuditError
-from deepseek_local.files import is_private, read_regular, sync_directory, write_atomic
+from deepseek_local.files import is_private, make_directory, read_regular, sync_directory, write_atomic
 from deepseek_local.hsm.ed25519 import Ed25519Key
 from deepseek_local.tlog import note as notes
 from deepseek_local.tlog.checkpoint import Checkpoint
@@ -41,9 +41,9 @@ class State(msgspec.Struct, frozen=True):
 
     origin: str
     """Of the log that these keys are for."""
-    index: int
+    index: Annotated[int, msgspec.Meta(ge=0)]
     """Of the checkpoint that comes next."""
-    key: bytes
+    key: Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
     """For that checkpoint."""
     note: str | None = None
     """The checkpoint before that."""
@@ -170,7 +170,7 @@ def _read_state(place: Path) -> State:
     """Return where the evolving MAC stands. Raises `AuditError`."""
     try:
         return msgspec.json.decode(_read(place, _STATE_BYTES_LIMIT), type=State)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise AuditError(f"{place} is damaged ({error}); restore it from its copy") from error
 
 
@@ -190,7 +190,8 @@ def _read(place: Path, maximum_bytes: int) -> bytes:
 
 def _write(place: Path, content: bytes) -> None:
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.parent.exists():
+            make_directory(place.parent)
         write_atomic(place, content, keep_owner=True)
     except OSError as error:
         raise failure("write", place, error) from error

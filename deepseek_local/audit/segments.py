@@ -19,6 +19,7 @@ import itertools
 import logging
 import os
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,12 @@ from deepseek_local.files import append_synced, sync_directory
 
 OPEN_MODE = 0o600
 SEALED_MODE = 0o440
+DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
+"""What reading a compressed segment raises when its bytes are not those that were written."""
 
 _logger = logging.getLogger(__name__)
-_NAME = re.compile(r"segment-(\d{6,})\.jsonl(?:\.gz)?")
+_NAME = re.compile(r"segment-([0-9]{6}|[1-9][0-9]{6,})\.jsonl(?:\.gz)?")
+"""Only what `path` makes: a number that is written in another way, or with other digits, is none of a segment."""
 _REMEDIES = {
     errno.ENOSPC: "free space on that volume",
     errno.EDQUOT: "raise the quota on that volume",
@@ -145,12 +149,20 @@ def numbers(directory: Path) -> list[int]:
     return found
 
 
+def strange(directory: Path) -> list[str]:
+    """Return the names that look like those of segments and are none. Raises `AuditError`."""
+    return sorted(name for name in _names(directory) if name.startswith("segment-") and not _NAME.fullmatch(name))
+
+
 def _listed(directory: Path) -> list[int]:
+    return sorted({int(match[1]) for name in _names(directory) if (match := _NAME.fullmatch(name))})
+
+
+def _names(directory: Path) -> list[str]:
     try:
-        names = [entry.name for entry in directory.iterdir()]
+        return [entry.name for entry in directory.iterdir()]
     except OSError as error:
         raise failure("list", directory, error) from error
-    return sorted({int(match[1]) for name in names if (match := _NAME.fullmatch(name))})
 
 
 def _hole(found: Sequence[int]) -> int | None:
@@ -185,6 +197,11 @@ def failure(action: str, place: Path, error: OSError) -> AuditError:
     return AuditError(
         f"cannot {action} {place}: {error.strerror} ({name}); {_REMEDIES.get(number, 'read the kernel log')}, then try again"
     )
+
+
+def damaged(place: Path, error: Exception) -> AuditError:
+    """Say that a compressed segment cannot be read."""
+    return AuditError(f"{compressed(place)} cannot be uncompressed ({error}); {evidence(place.parent)}")
 
 
 def evidence(directory: Path) -> str:

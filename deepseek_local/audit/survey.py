@@ -45,6 +45,8 @@ def take(place: Path) -> Survey:
         with segments.open_to_read(place) as stream:
             _forget_cache(stream.fileno())
             return _Reading(place, stream).survey()
+    except segments.DAMAGE as error:
+        raise segments.damaged(place, error) from error
     except OSError as error:
         raise segments.failure("read", place, error) from error
 

@@ -1,6 +1,8 @@
 """Sealed segments get smaller without a byte of theirs being lost."""
 
+import errno
 import gzip
+import os
 import stat
 import threading
 import zlib
@@ -24,6 +26,15 @@ def segment(tmp_path) -> Path:
 
 def compressed(segment) -> Path:
     return segment.with_name(f"{segment.name}.gz")
+
+
+def refuse_removal(monkeypatch, number: int) -> None:
+    """Let nothing be removed, as on a volume that has become read-only."""
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
 
 
 def test_a_compressed_segment_holds_the_same_bytes_and_nobody_may_write_it(segment):
@@ -71,6 +82,31 @@ def test_a_draft_that_cannot_be_read_back_is_named(segment, monkeypatch):
     with pytest.raises(AuditError, match="cannot be read back"):
         compress(segment, GOING_ON)
     assert segment.exists()
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO])
+def test_a_draft_that_cannot_be_removed_is_told_like_any_failure(segment, monkeypatch, number):
+    refuse_removal(monkeypatch, number)
+    with pytest.raises(AuditError, match=rf"cannot compress .*segment-000001\.jsonl: .*\({errno.errorcode[number]}\)"):
+        compress(segment, GOING_ON)
+    assert segment.exists()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EROFS, os.strerror(errno.EROFS)), MemoryError("no more")])
+def test_the_thread_lives_on_whatever_happens(segment, monkeypatch, caplog, error):
+    def fail(*_, **__):
+        raise error
+
+    with Compressor(segment.parent) as compressor:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", fail)
+            compressor.below(2)
+            while "a segment stays uncompressed" not in caplog.text:
+                pass
+        compressor.below(3)
+        while segment.exists():
+            pass
+    assert gzip.decompress(compressed(segment).read_bytes()).startswith(b'{"seq":0}')
 
 
 def test_the_end_of_the_sequencer_does_not_wait_for_a_segment(segment):

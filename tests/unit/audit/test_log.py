@@ -1,8 +1,10 @@
 """The log over all its segments: order, numbers, clocks, and what a start makes of what it finds."""
 
+import gzip
 import hashlib
 import os
 import re
+import shutil
 import stat
 
 import pytest
@@ -208,6 +210,56 @@ def test_a_damaged_log_is_not_continued(desk, entry, damage, reason):
         str(refused.value),
     )
     assert desk.names() == ["segment-000001.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-9],
+        lambda data: data[:20] + b"\0" * 50 + data[70:],
+        lambda _: b"rubbish",
+        lambda data: data[:-6] + b"x" + data[-5:],
+    ],
+)
+@pytest.mark.parametrize("is_replayed", [False, True])
+def test_a_compressed_segment_that_is_damaged_is_named(desk, entry, damage, is_replayed):
+    """The last one is read for its records; earlier ones too where the tree is built again."""
+    log = desk.open()
+    log.commit([entry(number) for number in range(1, 9)])
+    log.stop("SIGTERM")
+    desk.close(log)
+    place = desk.segment(1)
+    if is_replayed:
+        desk.close(desk.open())
+        shutil.rmtree(desk.directory / "tlog")
+    desk.segment(1).with_name(f"{place.name}.gz").write_bytes(damage(gzip.compress(place.read_bytes())))
+    place.unlink()
+    with pytest.raises(
+        AuditError, match=r"segment-000001\.jsonl\.gz cannot be uncompressed .*restore the file from its copy"
+    ):
+        desk.open()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "segment-٠٠٠٠٠١.jsonl",
+        "segment-٠٠٠٠٠٢.jsonl.gz",
+        "segment-0000001.jsonl",
+        "segment-1.jsonl",
+        "segment-000009.jsonl.bak",
+    ],
+)
+def test_what_only_looks_like_a_segment_is_told_and_left_alone(desk, entry, caplog, name):
+    desk.directory.mkdir()
+    (desk.directory / name).write_bytes(b"not ours\n")
+    log = desk.open()
+    log.commit([entry()])
+    desk.close(log)
+    desk.close(desk.open())
+    assert desk.names() == sorted(["segment-000001.jsonl", "segment-000002.jsonl", name])
+    assert f"{name} is no part of the log, although its name begins like one: move it away" in caplog.text
+    assert (desk.directory / name).read_bytes() == b"not ours\n"
 
 
 def test_a_missing_segment_is_noticed(desk, entry):

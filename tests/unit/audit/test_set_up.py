@@ -16,6 +16,10 @@ from deepseek_local.errors import AuditError
 KILLED = 9
 
 
+def state(index: int = 0, key: bytes = bytes(32)) -> bytes:
+    return msgspec.json.encode({"origin": "gpu01/audit/2026", "index": index, "key": key})
+
+
 def hand_out(desk, origin=None) -> set_up.HandedOut:
     return set_up.hand_out(desk.directory, desk.keys, "GPU01", desk.moment, origin)
 
@@ -116,13 +120,35 @@ def test_keys_that_others_can_read_are_refused(desk, name):
 
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
-    [(SEED, b"short", "does not have 32 bytes"), (STATE, b"{}", "is damaged"), (STATE, b"", "is damaged")],
+    [
+        (SEED, b"short", "does not have 32 bytes"),
+        (STATE, b"{}", "is damaged"),
+        (STATE, b"", "is damaged"),
+        (STATE, b'{"origin":"\xff\xfe', "is damaged"),
+        (STATE, b'{"a":' * 9000, "is damaged"),
+        (STATE, state(key=bytes(31)), "is damaged"),
+        (STATE, state(key=bytes(33)), "is damaged"),
+        (STATE, state(index=-1), "is damaged"),
+    ],
 )
 def test_damaged_keys_are_named(desk, name, content, reason):
     hand_out(desk)
     (desk.keys / name).write_bytes(content)
     with pytest.raises(AuditError, match=reason):
         desk.open()
+
+
+def test_the_directory_of_new_keys_is_durable(desk, tmp_path, monkeypatch):
+    synced = []
+    real = os.fsync
+
+    def note(descriptor):
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    set_up.hand_out(desk.directory, tmp_path / "secret" / "keys", "gpu01", desk.moment, None)
+    assert {tmp_path, tmp_path / "secret", tmp_path / "secret" / "keys"} <= set(synced)
 
 
 def test_a_seed_that_is_there_is_used(desk):
