@@ -1,6 +1,7 @@
 """`deepseek-local audit export`: hand records over to other systems."""
 
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from deepseek_local.evidence.tiles_export import export_tiles
 
 _ENCODERS = {"json": json_line, "cef": cef_line}
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_LABEL_LIMIT = 63
 _PORTS = range(1, 65_536)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -108,11 +110,14 @@ def command(
     if sum(place is not None for place in (file, address, tiles)) != 1:
         raise click.UsageError("name one of --file, --syslog and --tiles")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    if key is not None and certificate is None:
+        raise click.UsageError("--key belongs to --certificate; give both or neither")
     encode = _ENCODERS[layout]
     if tiles is not None:
         checkpoint = export_tiles(directory, tiles)
         told = f"Wrote {checkpoint.size} records of {checkpoint.origin} to {tiles}."
     elif file is not None:
+        _insist_on_file(file)
         told = f"Exported {export(directory, encode, LineFile(file), State(state), follow=follow)} records."
     else:
         sink = Collector(*_address(address or ""), collector.trust(ca, certificate, key))
@@ -120,10 +125,29 @@ def command(
     render.result(Format.TEXT, None, [told])
 
 
+def _insist_on_file(file: Path) -> None:
+    """Refuse what will never be a file; what fails later, such as a full disk, is waited for. Raises `click.UsageError`."""
+    try:
+        is_possible = file.is_file() or (file.parent.is_dir() and not os.path.lexists(file))
+    except (OSError, ValueError):
+        is_possible = False
+    if not is_possible:
+        raise click.UsageError(
+            f"--file {str(file)!r:.300} is no file and cannot become one; name a file in a directory that exists"
+        )
+
+
 def _address(text: str) -> tuple[str, int]:
     """Split host and port. Raises `click.UsageError`."""
     match = _ADDRESS.fullmatch(text)
     port = int(match["port"] or syslog.PORT) if match else 0
-    if not match or port not in _PORTS:
-        raise click.UsageError(f"--syslog {text!r} is no address; write HOST or HOST:PORT, and brackets around IPv6")
+    if not match or port not in _PORTS or not _is_name(match["host"]):
+        raise click.UsageError(
+            f"--syslog {text!r:.300} is no address; write HOST or HOST:PORT, and brackets around IPv6"
+        )
     return match["host"].strip("[]"), port
+
+
+def _is_name(host: str) -> bool:
+    """Whether a host can be called so: a resolver takes labels of 1 to 63 characters (RFC 1035, 2.3.4)."""
+    return host.startswith("[") or all(1 <= len(label) <= _LABEL_LIMIT for label in host.removesuffix(".").split("."))

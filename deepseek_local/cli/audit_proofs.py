@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from deepseek_local.audit.record import parse
-from deepseek_local.cli import render
+from deepseek_local.cli import record_numbers, render
 from deepseek_local.cli.audit_trust import key_option
 from deepseek_local.cli.options import audit_directory_option, format_option, verbose_option
 from deepseek_local.cli.render import Format
@@ -15,10 +15,12 @@ from deepseek_local.evidence import checkpoints, proof_file, proofs, rendering, 
 from deepseek_local.evidence.checkpoints import Stop
 from deepseek_local.evidence.proof_file import SUFFIX
 from deepseek_local.evidence.trust import Trust
+from deepseek_local.files import read_regular
+from deepseek_local.tlog.note import BYTES_LIMIT
 
 
 @click.command()
-@click.argument("seq", type=click.IntRange(min=0))
+@click.argument("seq", type=click.IntRange(0, record_numbers.LARGEST))
 @audit_directory_option
 @key_option
 @click.option(
@@ -55,7 +57,7 @@ def prove(*, seq: int, directory: Path, keys: tuple[str, ...], file: Path | None
 def check_proof(*, file: Path, keys: tuple[str, ...], output: Format) -> None:
     """Check the proof in FILE and show its record; it takes nothing but the file and the public key."""
     try:
-        content = file.read_bytes()
+        content = read_regular(file, BYTES_LIMIT + 1)
     except OSError as error:
         raise AuditError(f"cannot read {file}: {error.strerror}; name a file that `audit prove` wrote") from error
     line, signed = proofs.check(proof_file.parse(content), trust.read(keys), str(file))
@@ -95,4 +97,5 @@ def consistency(*, old: str, new: str, directory: Path, keys: tuple[str, ...], o
 
 def _state(word: str, trusting: Trust) -> int | Stop:
     """Read a number of records, or a file."""
-    return int(word) if word.isdecimal() else checkpoints.read_note(Path(word), trusting)
+    number = record_numbers.read(word)
+    return checkpoints.read_note(Path(word), trusting) if number is None else number

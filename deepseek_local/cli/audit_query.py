@@ -38,10 +38,20 @@ def query_options(command: Command) -> Command:
     return made
 
 
+def _text(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Refuse octets that are no text: no record has them."""
+    try:
+        (value or "").encode()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter(f"{value!r} is not UTF-8, which all records are; write it as text") from error
+    return value
+
+
 def _pattern(name: str) -> Option:
     return click.option(
         f"--{name}",
         metavar="TEXT",
+        callback=_text,
         envvar=f"DEEPSEEK_LOCAL_AUDIT_{name.upper()}",
         show_envvar=True,
         help=_PATTERNS[name],

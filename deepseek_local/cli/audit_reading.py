@@ -26,7 +26,7 @@ FOLLOW_SECONDS = 0.2
     "-n",
     "--lines",
     "count",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 1_000_000_000),
     default=10,
     envvar="DEEPSEEK_LOCAL_AUDIT_LINES",
     show_default=True,

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from deepseek_local.audit.admin import record_change
-from deepseek_local.cli import moments, render
+from deepseek_local.cli import moments, record_numbers, render
 from deepseek_local.cli.audit_trust import key_option, mac_key_option
 from deepseek_local.cli.options import audit_directory_option, format_option, verbose_option
 from deepseek_local.cli.render import Format
@@ -20,8 +20,8 @@ from deepseek_local.profile.places import Places
 
 def _limit(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
     """Read the number of a record, or a moment."""
-    if value is not None and value.isdecimal():
-        return int(value)
+    if value is not None and (number := record_numbers.read(value)) is not None:
+        return number
     read = moments.read_beginning if parameter.name == "since" else moments.read_end
     return read(context, parameter, value)
 

@@ -20,7 +20,10 @@ def read_end(context: click.Context, parameter: click.Parameter, value: str | No
     if value is None:
         return None
     moment = _moment(context, parameter, value)
-    return _timestamp(moment + timedelta(days=1) if _DATE.fullmatch(value) else moment)
+    try:
+        return _timestamp(moment + timedelta(days=1) if _DATE.fullmatch(value) else moment)
+    except OverflowError as error:
+        raise click.BadParameter(f"there is no day after {value}; leave the option out") from error
 
 
 def _moment(context: click.Context, parameter: click.Parameter, value: str) -> datetime:
@@ -37,4 +40,4 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str) -> d
 
 
 def _timestamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

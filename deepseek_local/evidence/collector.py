@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepseek_local.errors import AuditError
+from deepseek_local.files import read_regular
 
 TIMEOUT_SECONDS = 30.0
 """How long a collector may take for one step."""
@@ -32,6 +33,8 @@ _VERDICT_SECONDS = 3.0
 def trust(authorities: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
     """Say whom we believe and who we are; without `authorities` the system's are believed. Raises `AuditError`."""
     try:
+        for path in filter(None, (authorities, certificate, key)):
+            read_regular(path, 1)  # OpenSSL would wait for the other end of a pipe
         context = ssl.create_default_context(cafile=authorities)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if certificate is not None:

@@ -18,13 +18,16 @@ import msgspec
 from deepseek_local.audit.record import Record, parse
 from deepseek_local.errors import AuditError
 from deepseek_local.evidence import cef, syslog
+from deepseek_local.evidence.log import Number
 from deepseek_local.evidence.tail import Tail
-from deepseek_local.files import write_atomic
+from deepseek_local.files import read_regular, write_atomic
 from deepseek_local.tlog.tree import leaf
 
 FOLLOW_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
 BATCH_RECORDS = 500
+
+_STATE_BYTES_LIMIT = 4_096
 
 _logger = logging.getLogger(__name__)
 
@@ -59,7 +62,7 @@ class Sink(Protocol):
 
 
 class _Delivered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    last: int
+    last: Number
     leaf: str
 
 
@@ -113,7 +116,7 @@ class State:
         if self._path is None:
             return None
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_Delivered)
+            return msgspec.json.decode(read_regular(self._path, _STATE_BYTES_LIMIT), type=_Delivered)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
