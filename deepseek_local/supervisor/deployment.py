@@ -33,6 +33,8 @@ class Deployment:
     """Name of the profile, for records."""
     provenance: Mapping[str, str]
     """What else the first record tells: digests of profile and model, and versions."""
+    checkpoint: Path
+    """Directory of what the engine serves."""
     engine: Command
     sequencer: Command
     audit_socket: Path

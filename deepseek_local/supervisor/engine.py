@@ -5,11 +5,13 @@ A *life* of the engine is one process from its start to its end. A first life th
 started it is there to read why; later lives are followed by another one, after a pause that grows.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
 
-from deepseek_local.errors import LaunchError
+from deepseek_local.errors import LaunchError, ModelError
+from deepseek_local.models import checkpoint
 from deepseek_local.supervisor import cause, sockets, state
 from deepseek_local.supervisor.activity import Activity
 from deepseek_local.supervisor.backoff import Backoff
@@ -83,13 +85,20 @@ class EngineKeeper:
         if self._deployment.front_socket is not None:
             sockets.remove_dead(self._deployment.front_socket)
         self._notifier.status("starting the engine")
-        await self._journal.note("engine_start")
+        await self._journal.note("engine_start", more={"revision": await self._revision()})
         self._engine = engine = await Supervised.start("engine", self._deployment.engine, cause.explain)
         try:
             winner, ended = await race(self._stop.wait(), engine.wait(), self._serve(engine))
             return ended if winner else None
         finally:
             await self._end(engine)
+
+    async def _revision(self) -> str:
+        """Say which model this life will serve, as far as that can be read: it may have been changed since the last one."""
+        try:
+            return await asyncio.to_thread(checkpoint.revision, self._deployment.checkpoint)
+        except (ModelError, OSError) as error:
+            return f"unreadable: {error}"
 
     async def _serve(self, engine: Supervised) -> str:
         """

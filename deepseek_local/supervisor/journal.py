@@ -29,10 +29,12 @@ class Journal:
         }
         await self._client.append("admin", fields | ({"reason": reason} if reason else {}))
 
-    async def note(self, action: str, reason: str = "", *, resource: str = "engine") -> bool:
+    async def note(
+        self, action: str, reason: str = "", more: Mapping[str, str] = _NOTHING, *, resource: str = "engine"
+    ) -> bool:
         """Write a record if that is possible, and say so: the engine's life must not hang on it, what clients do already does."""
         try:
-            await self.record(action, reason, resource=resource)
+            await self.record(action, reason, more, resource=resource)
         except AuditError as error:
             _log.warning("the audit log did not take the record %s: %s", action, error)
             return False

@@ -12,6 +12,7 @@ import segment_files
 from served import Served, lives, until
 
 from deepseek_local.audit.admin import who
+from deepseek_local.models import checkpoint
 
 pytestmark = pytest.mark.integration
 
@@ -58,6 +59,17 @@ def test_a_killed_engine_is_started_again_although_its_socket_stayed_behind(reco
         lambda: os.kill(recovering.engine, signal.SIGKILL),
         "the engine ended and is started again in 0.2 s: killed by SIGKILL",
     )
+
+
+def test_a_model_that_was_changed_between_two_lives_is_on_record(recovering: Served) -> None:
+    def start() -> dict[str, str]:
+        return [record["attr"] for record in admin_of(recovering) if record["act"] == "engine_start"][-1]
+
+    before = start()
+    (recovering.model / "template.jinja").write_text("another")
+    again(recovering, lambda: os.kill(recovering.engine, signal.SIGKILL), "killed by SIGKILL")
+    assert before["revision"].startswith("sha256:")
+    assert start()["revision"] == checkpoint.revision(recovering.model) != before["revision"]
 
 
 def test_a_hung_engine_is_restarted(recovering: Served) -> None:
@@ -113,6 +125,7 @@ def test_the_supervisors_records_tell_the_story(recovering: Served) -> None:
     assert told[:3] == [("serve_start", False), ("engine_start", False), ("engine_ready", False)]
     assert told[3:6] == [("engine_end", True), ("engine_start", False), ("engine_ready", False)]
     started = admin[0]["attr"]
+    assert admin[1]["attr"]["revision"] == started["revision"]
     assert {name: started[name].partition(":")[0] for name in ("profile_digest", "revision")} == {
         "profile_digest": "sha256",
         "revision": "sha256",
