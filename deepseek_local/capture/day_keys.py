@@ -45,7 +45,8 @@ class DayKeys:
     def _make(self, path: Path, day: str) -> None:
         make_directory(path.parent, 0o700)
         sync_directory(self._directory)  # also for a directory that another process has just made
-        if any(not each.name.startswith(".") and each.name != path.name for each in path.parent.iterdir()):
+        has_texts = any(not each.name.startswith(".") and each.name != path.name for each in path.parent.iterdir())
+        if has_texts and not path.exists():  # in this order: another process may be faster, and its key comes first
             raise AuditError(
                 f"{path} is missing, and the texts beside it are unreadable without it; restore it from a backup, "
                 "or move the directory away"

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deepseek_local.capture import day_keys
 from deepseek_local.capture.store import Store
 from deepseek_local.errors import AuditError
 
@@ -74,6 +75,21 @@ def test_a_clock_that_goes_back_over_midnight_finds_the_key_of_the_day_before(di
     digests = [one.put(TEXT) for _ in range(3)]
     assert [store(directory).get(digest) for digest in digests] == [TEXT] * 3
     assert len(list(directory.glob("*/key"))) == 2
+
+
+def test_a_process_that_is_late_uses_the_key_that_another_has_just_made(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+):
+    late, sync = store(directory), day_keys.sync_directory
+
+    def faster(path: Path) -> None:
+        """Another process begins the day after the late one has found no key, and stores a text."""
+        monkeypatch.setattr(day_keys, "sync_directory", sync)
+        store(directory).put(TEXT)
+        sync(path)
+
+    monkeypatch.setattr(day_keys, "sync_directory", faster)
+    assert store(directory).get(late.put(TEXT)) == TEXT
 
 
 def test_processes_that_begin_a_day_together_use_one_key(directory: Path):
