@@ -18,7 +18,7 @@ from deepseek_local.errors import AuditError
 from deepseek_local.evidence.log import Segment
 from deepseek_local.evidence.opening import open_regular
 from deepseek_local.evidence.prunable import Prunable
-from deepseek_local.files import sync_directory
+from deepseek_local.files import make_directory, sync_directory
 
 NAME = "pruned.jsonl"
 _SEALED_MODE = 0o440
@@ -37,10 +37,11 @@ def archive(chosen: Sequence[Prunable], destination: Path) -> None:
     """
     Copy segments, compressed or not, and read the copies back; what is there already must be the same.
 
-    Raises `AuditError`, with which nothing is lost.
+    A directory that is made for it is closed to others, and so is a copy while it is written. Raises `AuditError`, with which nothing is lost.
     """
     try:
-        destination.mkdir(parents=True, exist_ok=True)
+        if not destination.exists():
+            make_directory(destination)
         for each in chosen:
             for path in files(each.segment):
                 _copy(path, destination / path.name)
@@ -99,7 +100,8 @@ def _copy(original: Path, copy: Path) -> None:
         return
     draft = copy.with_name(f".{copy.name}.new")
     draft.unlink(missing_ok=True)
-    with open_regular(original) as source, draft.open("wb") as target:
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as target, open_regular(original) as source:
         shutil.copyfileobj(source, target, _BLOCK_BYTES)
         target.flush()
         os.fchmod(target.fileno(), _SEALED_MODE)
@@ -108,6 +110,7 @@ def _copy(original: Path, copy: Path) -> None:
 
 
 def _compare(original: Prunable, copy: Segment) -> None:
+    copy.check_twin()
     digest = hashlib.sha256()
     for piece in copy.pieces():
         digest.update(piece)

@@ -3,15 +3,18 @@ The whole log as a C2SP tlog-tiles tree: checkpoint, tiles and bundles of record
 
 Everything is made from the records, for the size of the newest checkpoint, and its root must come out. Where records were pruned, their
 hashes are taken from the tiles that the log keeps, and the bundles of these records are left out.
+
+The checkpoint comes last: a tree without one is what an export left that was stopped. Bundles hold records, so nothing is open to others.
 """
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from deepseek_local.errors import AuditError, TamperedError
 from deepseek_local.evidence import checkpoints, log, opening
-from deepseek_local.files import write_atomic
+from deepseek_local.files import make_directory, write_atomic
 from deepseek_local.tlog import checkpoint as checkpoint_text
 from deepseek_local.tlog import note as notes
 from deepseek_local.tlog.checkpoint import Checkpoint
@@ -29,7 +32,8 @@ def export_tiles(directory: Path, destination: Path) -> Checkpoint:
     note = _read(directory / checkpoints.NEWEST)
     checkpoint = checkpoint_text.parse(notes.parse(note).text)
     try:
-        destination.mkdir(parents=True, exist_ok=True)
+        if not destination.exists():
+            make_directory(destination)
         if any(destination.iterdir()):
             raise AuditError(f"{destination} is not empty; name an empty directory, or a new one")
         root = _write_tree(directory, destination, checkpoint.size)
@@ -37,7 +41,7 @@ def export_tiles(directory: Path, destination: Path) -> Checkpoint:
             raise TamperedError(
                 f"the {checkpoint.size} records of {directory} do not give the root of its newest checkpoint; run `audit verify`"
             )
-        write_atomic(destination / "checkpoint", note, 0o644)
+        write_atomic(destination / "checkpoint", note)
     except OSError as error:
         raise AuditError(
             f"cannot write below {destination}: {error.strerror}; make room, or name another directory"
@@ -111,8 +115,16 @@ class _Tiles:
 
 
 def _write(path: Path, data: bytes | bytearray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    _make(path.parent)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+
+
+def _make(directory: Path) -> None:
+    if not directory.exists():
+        _make(directory.parent)
+        make_directory(directory)
 
 
 def _read(path: Path) -> bytes:

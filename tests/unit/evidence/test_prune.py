@@ -1,6 +1,7 @@
 """Which segments go, and what is left of them."""
 
 import json
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -120,6 +121,49 @@ def test_an_archive_is_filled_up_and_never_overwritten(log, tmp_path):
     with pytest.raises(AuditError, match=r"archive holds another segment-000002\.jsonl"):
         prune.archive(chosen, tmp_path / "archive")
     assert names(log)[1:3] == ["segment-000001.jsonl.gz", "segment-000002.jsonl.gz"]
+
+
+def test_an_archive_is_closed_to_others_even_while_a_copy_is_written(log, tmp_path, monkeypatch):
+    seen = []
+
+    def copy(source, target, _):
+        (draft,) = (tmp_path / "archive").glob(".segment-*.new")
+        seen.append(draft.stat().st_mode & 0o777)
+        target.write(source.read())
+
+    monkeypatch.setattr(prune.shutil, "copyfileobj", copy)
+    prune.archive(plan(log.directory, day(3)), tmp_path / "archive")
+    assert (seen, (tmp_path / "archive").stat().st_mode & 0o777) == ([0o600], 0o750)
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "archive").iterdir()] == [0o440]
+
+
+def test_a_copy_that_was_stopped_has_no_name(log, tmp_path, monkeypatch):
+    def stop(source, target, _):
+        target.write(source.read(10))
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(prune.shutil, "copyfileobj", stop)
+    with pytest.raises(AuditError, match="nothing was pruned"):
+        prune.archive(plan(log.directory, day(3)), tmp_path / "archive")
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "archive").iterdir()] == [".segment-000001.jsonl.gz.new"]
+    prune.archive(plan(log.directory, day(3)), tmp_path / "archive")
+    assert [path.name for path in (tmp_path / "archive").iterdir()] == ["segment-000001.jsonl.gz"]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "twin"])
+def test_an_archive_with_something_else_in_it_is_refused(log, tmp_path, kind):
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    match kind:
+        case "link":
+            (archive / "segment-000001.jsonl.gz").symlink_to(log.directory / "segment-000001.jsonl.gz")
+        case "pipe":
+            os.mkfifo(archive / "segment-000001.jsonl.gz")
+        case "twin":
+            (archive / "segment-000001.jsonl").write_bytes(b"")
+    with pytest.raises(TamperedError):
+        prune.archive(plan(log.directory, day(3)), archive)
 
 
 def test_a_segment_that_is_just_compressed_is_left_alone(log):

@@ -116,3 +116,23 @@ def test_the_command_says_what_it_wrote(make_log, tmp_path, capsys):
     assert run(arguments) == 0
     assert capsys.readouterr().out == f"Wrote 3 records of {ORIGIN} to {tmp_path / 'tree'}.\n"
     assert leaf(stored(log)[0]) == (tmp_path / "tree" / "tile" / "0" / "000.p" / "3").read_bytes()[:32]
+
+
+def test_what_is_exported_is_closed_to_others(make_log, tmp_path):
+    log = make_log(300)
+    check_in(log)
+    export_tiles(log.directory, tmp_path / "out")
+    modes = {
+        path.stat().st_mode & 0o777 for path in [tmp_path / "out", *(tmp_path / "out").rglob("*")] if path.is_dir()
+    }
+    assert modes == {0o750}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").rglob("*") if path.is_file()} == {0o600}
+
+
+def test_an_export_that_fails_leaves_no_checkpoint(make_log, tmp_path):
+    log = make_log(300)
+    check_in(log)
+    log.path.write_bytes(log.path.read_bytes().replace(b'"pid":42', b'"pid":43', 1))
+    with pytest.raises(TamperedError):
+        export_tiles(log.directory, tmp_path / "out")
+    assert not (tmp_path / "out" / "checkpoint").exists()
