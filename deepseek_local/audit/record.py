@@ -35,7 +35,8 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     shadow  what the shadow policy would have said, where that differs
     reason  why something was refused or ended
     status  HTTP status of the answer
-    detail  what a program that we did not write said of it, reduced to letters, digits and a few marks
+    detail  what a program that we did not write said of it, reduced to letters, digits and a few marks; in `decision`, why a credential
+            proves nobody
     count   in `suppressed`: refusals that were only counted, `since` a moment
             in `ban`: failed attempts, the first of them `since`; `until` is when the ban ends
             in `gap`: records that were lost, made between `since` and `until`

@@ -62,7 +62,7 @@ class Authenticator:
         except CredentialError as error:
             left_seconds = self._bans.failed(origin.address, now)
             if left_seconds is None:
-                raise RefusedError(UNAUTHENTICATED.because(str(error))) from error
+                raise RefusedError(replace(UNAUTHENTICATED.because(str(error)), detail=str(error))) from error
             raise RefusedError(replace(BANNED, retry_after_seconds=left_seconds)) from error
 
     def take_loads(self) -> tuple[Load, ...]:

@@ -35,6 +35,8 @@ def decision(
         _add_rarities(fields, verdict)
     if refusal is not None:
         fields["reason"], fields["status"] = refusal.reason, int(refusal.status)
+        if refusal.detail is not None:
+            fields["detail"] = refusal.detail
     return fields
 
 

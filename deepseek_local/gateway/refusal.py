@@ -19,6 +19,8 @@ class Refusal:
     """The field of the body that is refused, OpenAI's `param`."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """Further headers of the answer."""
+    detail: str | None = None
+    """What the audit record says beside the reason: nothing of what the client sent."""
 
     def because(self, detail: str, param: str | None = None) -> "Refusal":
         """Return the refusal with a detail in its message; it must not contain what the client sent."""

@@ -124,6 +124,20 @@ def test_a_refusal_has_one_record(door: Door, token: str | None, method: str, pa
     assert {name: record[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("token", "detail"),
+    [
+        (None, "there is not exactly one well-formed Authorization header"),
+        (f"dsk_0123456789ab_{'x' * 43}", "the token is unknown, expired or revoked"),
+    ],
+)
+def test_a_failed_login_says_why_and_nothing_of_what_was_shown(door: Door, token: str | None, detail: str):
+    (record,) = door.records_of(door.ask(token))
+    assert (record["dec"], record["reason"], record["detail"]) == ("deny", "unauthenticated", detail)
+    assert "sub" not in record
+    assert "0123456789ab" not in str(record)
+
+
 def test_no_record_holds_a_prompt_an_answer_or_a_token(door: Door):
     words = "a-most-secret-prompt"
     door.ask(door.olga, json={"model": "m", "messages": [{"role": "user", "content": words}]})
