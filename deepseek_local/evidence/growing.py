@@ -84,6 +84,11 @@ class GrowingTree:
         self._rows = [_Row(hashes) for hashes in self._edge(size)] or [_Row()]
         self._append = self._rows[0].append
 
+    @property
+    def has_tiles(self) -> bool:
+        """Whether the log has any."""
+        return self._tiles.are_there
+
     def append(self, leaf_hash: bytes) -> None:
         """Add one leaf."""
         self._append(leaf_hash)

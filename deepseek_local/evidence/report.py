@@ -71,6 +71,8 @@ class Report:
     """How many were checked, with signature and root."""
     tiles: int
     """How many were compared with the records."""
+    has_tiles: bool
+    """Whether there are any; without them the records are verified as well, but nothing can be proved to others."""
     sealed_records: int
     """Size of the newest checkpoint."""
     unsealed_records: int
@@ -88,6 +90,8 @@ class Report:
         yield from (f"  {problem.message}" for problem in self.problems)
         macs = "with their MACs" if self.macs_checked else "without their MACs (give --mac-key)"
         yield f"  {self.checkpoints} checkpoints {macs}, the newest for {self.sealed_records} records; tiles compared: {self.tiles}"
+        if self.sealed_records and not self.has_tiles:
+            yield "  all tiles are missing: the records vouch for themselves, but no proof can be made; start the sequencer, which makes tiles anew"
         if self.pruned_records:
             yield f"  {self.pruned_records} records were pruned, which is on record; only their hashes are left"
         if self.unsealed_records:

@@ -111,6 +111,7 @@ class _Reading:
             segments=self._segments,
             checkpoints=self._signed.checked,
             tiles=passage.tree.compared if passage else 0,
+            has_tiles=passage is not None and passage.tree.has_tiles,
             sealed_records=self._newest.checkpoint.size if self._newest else 0,
             unsealed_records=size - passage.sealed if passage and not part.is_cut else 0,
             pruned_records=0 if part.is_late else part.start,

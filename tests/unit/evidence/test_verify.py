@@ -13,6 +13,8 @@ def test_a_log_that_is_whole_is_intact(whole):
     report = check(whole)
     assert (report.verdict, report.problems) == (Verdict.INTACT, ())
     assert (report.first, report.records, report.segments, report.checkpoints) == (0, 37, 3, 7)
+    assert report.has_tiles
+    assert "all tiles are missing" not in "\n".join(report.lines())
     assert (report.tiles, report.sealed_records, report.unsealed_records, report.macs_checked) == (1, 37, 0, True)
 
 
@@ -95,7 +97,9 @@ def test_a_log_without_any_tiles_can_be_verified(log):
     (log.directory / "tlog/tile/0/000.p").rmdir()
     (log.directory / "tlog/tile/0").rmdir()
     (log.directory / "tlog/tile").rmdir()
-    assert check(log).verdict is Verdict.INTACT
+    report = check(log)
+    assert (report.verdict, report.has_tiles) == (Verdict.INTACT, False)
+    assert "all tiles are missing: the records vouch for themselves" in "\n".join(report.lines())
 
 
 def test_a_torn_tail_that_was_altered_is_found(log):
