@@ -4,9 +4,11 @@ An authority on disk: a directory with its certificate, its key or where the key
     server-ica-1/certificate.pem  key.pem | key.uri  ledger.json  crl.pem
 
 `key.uri` names a key in an HSM, which is asked for every signature and never leaves it; `key.pem` has mode 0600. Whatever is signed is in the
-ledger first, so a crash leaves at worst an entry without a certificate.
+ledger first, so a crash leaves at worst an entry without a certificate. The key comes first and the certificate last: it makes the authority,
+and a run that was interrupted before it goes on with the same key.
 """
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -17,7 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from deepseek_local.errors import PKIError
-from deepseek_local.files import make_directory, write_atomic
+from deepseek_local.files import make_directory, read_regular, write_atomic
+from deepseek_local.hsm import ec as token_keys
+from deepseek_local.hsm.uri import TokenURI, parse
 from deepseek_local.pki import build, certificates, constraints, keys, ledger
 from deepseek_local.pki.build import LEAF_LIFE, Purpose, Revoked, Signer
 
@@ -28,6 +32,8 @@ LIST = "crl.pem"
 
 _DIRECTORY_MODE = 0o700
 _PUBLIC_MODE = 0o644
+_URI_BYTES_LIMIT = 4_096
+_IDENTIFIER_BYTES = 8
 
 
 class Authority:
@@ -120,19 +126,26 @@ def read(directory: Path) -> Authority:
     return Authority(directory, certificates.read(directory / CERTIFICATE))
 
 
-def create(directory: Path, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey | str) -> Authority:
-    """Write a new authority; `key` is the key or the `pkcs11:` URI of one. Raises `PKIError`, also where one is already."""
+def prepare(directory: Path, token: TokenURI | None) -> None:
+    """Make the key of an authority, in its file or in a token, unless a run before has made it. Raises `PKIError`, `HSMError`."""
     if (directory / CERTIFICATE).exists():
         raise PKIError(f"{directory} holds an authority already; move it away only if nothing that it issued is in use")
     try:
         make_directory(directory, _DIRECTORY_MODE)
     except OSError as error:
         raise PKIError(f"{directory} cannot be made: {error.strerror}; check owner and mode above it") from error
-    if isinstance(key, str):
-        _write(directory / KEY_URI, f"{key}\n".encode())
-    else:
-        keys.write(directory / KEY, key)
-    # Last, because it makes the authority: what a crash leaves before can be written again.
+    if token is not None and not (directory / KEY_URI).exists():
+        # Its name is on disk before the key is in the token, so a crash between the two leaves no key that nobody knows.
+        named = token_keys.named(token, directory.name, secrets.token_bytes(_IDENTIFIER_BYTES))
+        _write(directory / KEY_URI, f"{named}\n".encode())
+    if (uri := token_of(directory)) is not None:
+        token_keys.ensure(uri)
+    elif not (directory / KEY).exists():
+        keys.write(directory / KEY, keys.for_authority())
+
+
+def create(directory: Path, certificate: x509.Certificate) -> Authority:
+    """Make the prepared directory an authority. Raises `PKIError`."""
     _write(directory / CERTIFICATE, certificate.public_bytes(Encoding.PEM))
     return Authority(directory, certificate)
 
@@ -145,7 +158,23 @@ def list_pem(revoked: x509.CertificateRevocationList) -> bytes:
 @contextmanager
 def opened_key(directory: Path) -> Iterator[ec.EllipticCurvePrivateKey]:
     """Open the key of an authority, in its file or in an HSM. Raises `PKIError`, `HSMError`."""
-    yield keys.read(directory / KEY)
+    uri = token_of(directory)
+    if uri is None:
+        yield keys.read(directory / KEY)
+        return
+    with token_keys.key(uri) as key:
+        yield key
+
+
+def token_of(directory: Path) -> TokenURI | None:
+    """Return the name of the key in an HSM; None where it is in a file. Raises `PKIError`, `HSMError`."""
+    place = directory / KEY_URI
+    try:
+        return parse(read_regular(place, _URI_BYTES_LIMIT).decode().strip())
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PKIError(f"{place} cannot be read ({error}); restore it from its copy") from error
 
 
 def _write(place: Path, content: bytes) -> None:

@@ -46,7 +46,7 @@ def check(authority: x509.Certificate, wanted: Sequence[x509.GeneralName]) -> No
             allowed = ", ".join(names.shown(tree) for tree in limits.permitted_subtrees or ())
             raise PKIError(
                 f"this authority signs nothing but {allowed}, and {names.shown(name)} is none of it; "
-                "use another name, or make an authority for it with `certs rotate --authority --permit`"
+                "use another name, or set tls.permitted_names and make an authority for it with `certs rotate --authority`"
             )
 
 

@@ -25,8 +25,8 @@ OPENSSL = {Purpose.SERVER: "sslserver", Purpose.CLIENT: "sslclient"}
 @pytest.fixture(params=Purpose)
 def hierarchy(request: pytest.FixtureRequest, tmp_path: Path) -> Hierarchy:
     made = Hierarchy(tmp_path / "pki", request.param)
-    made.make_root(SITE, None, None, NOW)
-    made.make_issuer(SITE, [SITE, "10.0.0.0/8"], None, None, NOW)
+    made.make_root(SITE, NOW)
+    made.make_issuer(SITE, [SITE, "10.0.0.0/8"], NOW)
     return made
 
 
@@ -104,7 +104,7 @@ def test_a_leaf_never_outlives_its_authority(hierarchy: Hierarchy) -> None:
 
 def test_a_successor_issues_and_both_are_trusted(tmp_path: Path, hierarchy: Hierarchy) -> None:
     old = issued(hierarchy)
-    hierarchy.make_issuer(SITE, [SITE, "10.0.0.0/24"], None, None, NOW)
+    hierarchy.make_issuer(SITE, [SITE, "10.0.0.0/24"], NOW)
     new = issued(hierarchy)
     assert [each.name for each in hierarchy.issuers()] == [f"{hierarchy.purpose}-ica-{n}" for n in (1, 2)]
     assert hierarchy.trusted(NOW) == [new[1], old[1], hierarchy.root.certificate]
@@ -133,10 +133,10 @@ def test_lists_are_numbered_and_forget_what_has_expired(hierarchy: Hierarchy) ->
 
 def test_making_it_again_changes_nothing_and_a_half_made_one_is_completed(hierarchy: Hierarchy) -> None:
     root = hierarchy.root.certificate
-    assert hierarchy.make_root(SITE, None, None, NOW).certificate == root
+    assert hierarchy.make_root(SITE, NOW).certificate == root
     (hierarchy.issuer.directory / "certificate.pem").unlink()
     assert not hierarchy.exists
-    hierarchy.make_issuer(SITE, [SITE, "10.0.0.0/8"], None, None, NOW)
+    hierarchy.make_issuer(SITE, [SITE, "10.0.0.0/8"], NOW)
     assert hierarchy.exists
 
 
