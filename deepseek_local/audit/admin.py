@@ -9,7 +9,9 @@ from deepseek_local.audit.client import append_once
 from deepseek_local.audit.record import Kind
 
 
-def record_change(socket: Path, action: str, resource: str, attributes: Mapping[str, object]) -> bool:
+def record_change(
+    socket: Path, action: str, resource: str, attributes: Mapping[str, object], kind: Kind = Kind.ADMIN
+) -> bool:
     """
     Record a change in the log of the running deployment; return False if none runs, whose log could take it.
 
@@ -18,7 +20,7 @@ def record_change(socket: Path, action: str, resource: str, attributes: Mapping[
     if not socket.exists():
         return False
     subject = {"id": who(), "src": "local"}
-    append_once(socket, Kind.ADMIN, {"act": action, "obj": resource, "sub": subject, "attr": dict(attributes)})
+    append_once(socket, kind, {"act": action, "obj": resource, "sub": subject, "attr": dict(attributes)})
     return True
 
 
