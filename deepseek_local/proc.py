@@ -8,6 +8,7 @@ gives everything that the child starts one process group, which `kill_group` end
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,14 @@ class Command:
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it printed on both streams."""
+
+    code: int
+    output: str
 
 
 class Child:
@@ -56,6 +65,23 @@ class Child:
         except ProcessLookupError:
             return False
         return True
+
+
+def run(argv: tuple[str, ...], environment: Mapping[str, str], timeout_seconds: float) -> Ended:
+    """Run a short command to its end; it inherits nothing. Raises `OSError`, also a `TimeoutError` after killing it."""
+    try:
+        done = subprocess.run(
+            argv,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{argv[0]} did not end within {timeout_seconds:g} s") from error
+    return Ended(done.returncode, done.stdout.decode(errors="replace"))
 
 
 async def spawn(command: Command) -> Child:
