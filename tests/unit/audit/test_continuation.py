@@ -230,15 +230,6 @@ def test_another_checkpoint_in_the_newest_place_is_refused(desk, entry):
     assert "is no checkpoint" in refusal(desk)
 
 
-@pytest.mark.parametrize("line", [b"\xff\xfe\n", b'{"i":"\x80"}\n', b'{"i":' * 9000 + b"\n"])
-def test_a_binary_list_of_checkpoints_is_named(desk, entry, line):
-    write(desk, entry)
-    (desk.directory / "checkpoints.jsonl").write_bytes(line)
-    assert re.search(
-        r"the last line of .*checkpoints\.jsonl is no checkpoint: .*restore the file from its copy", refusal(desk)
-    )
-
-
 def test_keys_from_a_copy_go_on_where_the_log_is(desk, entry, caplog):
     write(desk, entry)
     copy = (desk.keys / seal.STATE).read_bytes()
