@@ -11,6 +11,8 @@ Every failure that this package reports on purpose, one class per phase.
     ├── PolicyError         the policy files cannot be used            exit 4
     ├── HSMError            a hardware security module refused         exit 4
     ├── PKIError            a certificate or authority cannot be used  exit 1
+    ├── ProxyError          nginx cannot do what the profile asks     exit 1
+    ├── StorageError        an encrypted volume cannot be used         exit 1
     ├── QuotaError          the quota ledger cannot be used            exit 1
     ├── AuditError          a record could not be made durable         exit 1
     │   ├── NoRoomError     the volume of the log has no room for it   exit 1
@@ -119,6 +121,14 @@ class HSMError(Error):
     exit_code = ExitCode.PREFLIGHT_REFUSED
 class PKIError(Error):
     """A certificate, its key or its authority is missing, wrong, or could not be made; what was in use stays in use."""
+
+
+class StorageError(Error):
+    """An encrypted volume could not be made, opened, closed or changed; what was on it is still there unless the message says otherwise."""
+
+
+class ProxyError(Error):
+    """nginx is missing, does not accept its configuration, or cannot be told of it; what it runs with stays as it is."""
 
 
 class QuotaError(Error):

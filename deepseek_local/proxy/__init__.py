@@ -1,0 +1,1 @@
+"""nginx in front of the front door: its configuration from the profile, tested before anybody reads it, and read again on request."""
