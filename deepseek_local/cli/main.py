@@ -24,6 +24,7 @@ COMMANDS = {
     "policy": "Check, explain, test and compare policies, and give emergency grants.",
     "profile": "List, show and check hardware profiles.",
     "audit": "Run the audit sequencer and look at its log.",
+    "certs": "Make, renew, revoke and look at certificates of the site.",
 }
 """Every command with the first sentence of its help; `NAME` is the attribute `command` of `deepseek_local.cli.NAME`."""
 

@@ -30,4 +30,6 @@ def found(
             each.publish(now)
     trust.publish_authorities(layout, now)
     trust.publish_lists(layout)
+    if not (layout.trust / trust.SERVER_ROOT).exists():  # another authority's root may be there
+        trust.publish_server_root(layout)
     return authorities

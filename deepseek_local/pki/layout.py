@@ -50,6 +50,11 @@ class Layout:
         return self.directory / "renew-after"
 
     @property
+    def runs(self) -> Path:
+        """How the last runs of the rotation ended."""
+        return self.directory / "rotation.json"
+
+    @property
     def rotation(self) -> Path:
         """The file whose lock the rotation holds."""
         return self.directory / "rotation"

@@ -54,6 +54,10 @@ class Ledger(msgspec.Struct, frozen=True):
         """Return what was issued under a serial number."""
         return next((each for each in self.issued if int(each.serial, 16) == serial), None)
 
+    def is_withdrawn(self, serial: int) -> bool:
+        """Whether a certificate was taken back."""
+        return any(int(each.serial, 16) == serial for each in self.withdrawn)
+
     def revoked(self, now: datetime) -> list[Revoked]:
         """Return what a revocation list must name: what was taken back and has not expired."""
         alive = {each.serial for each in self.issued if each.ends >= now}

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from deepseek_local.errors import PKIError
-from deepseek_local.files import make_directory, write_atomic
+from deepseek_local.files import make_directory, read_regular, write_atomic
 from deepseek_local.pki import certificates
 from deepseek_local.pki.build import Purpose
 from deepseek_local.pki.layout import Layout
@@ -26,6 +26,7 @@ LISTS = {Purpose.CLIENT: "client-crl.pem", Purpose.SERVER: "server-crl.pem"}
 
 _DIRECTORY_MODE = 0o755
 _FILE_MODE = 0o644
+_BYTES_LIMIT = 64 * 1024 * 1024
 
 
 def publish_authorities(layout: Layout, now: datetime) -> None:
@@ -33,13 +34,25 @@ def publish_authorities(layout: Layout, now: datetime) -> None:
     *issuers, root = layout.hierarchy(Purpose.CLIENT).trusted(now)
     write(layout.trust / AUTHORITIES, certificates.pem([root, *issuers]))
     write(layout.trust / ISSUERS, certificates.pem(issuers))
-    write(layout.trust / SERVER_ROOT, certificates.pem([layout.hierarchy(Purpose.SERVER).root.certificate]))
+
+
+def publish_server_root(layout: Layout, root: bytes | None = None) -> None:
+    """Write whom clients believe: the root of another authority, or ours. Raises `PKIError`."""
+    write(layout.trust / SERVER_ROOT, root or certificates.pem([layout.hierarchy(Purpose.SERVER).root.certificate]))
 
 
 def publish_lists(layout: Layout, *purposes: Purpose) -> None:
     """Write what is revoked, as the authorities have signed it. Raises `PKIError`."""
     for purpose in purposes or tuple(Purpose):
         write(layout.trust / LISTS[purpose], layout.hierarchy(purpose).lists())
+
+
+def read(place: Path) -> bytes:
+    """Return one of the files. Raises `PKIError`."""
+    try:
+        return read_regular(place, _BYTES_LIMIT)
+    except OSError as error:
+        raise PKIError(f"{place} cannot be read: {error.strerror}; make it with `certs init` or `certs crl`") from error
 
 
 def write(place: Path, content: bytes) -> None:

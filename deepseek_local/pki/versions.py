@@ -2,7 +2,8 @@
 Versions of a certificate in use: directories `v0001`, `v0002`, …, and the link `current` to one of them.
 
 A version is complete and durable before it gets its name, and it is put into use by one rename of a link: whoever reads through `current` sees
-the old version or the new one, never a part, whatever crashes when. The version before stays, so that a switch can be taken back.
+the old version or the new one, never a part, whatever crashes when. The version before stays, so that a switch can be taken back. A version that
+was seen at work is marked as proven: it is what to go back to.
 """
 
 import os
@@ -15,6 +16,8 @@ from deepseek_local.errors import PKIError
 from deepseek_local.files import make_directory, read_regular, sync_directory, write_atomic
 
 CURRENT = "current"
+PROVEN = "proven"
+"""A file in a version that was seen at work."""
 KEPT = 3
 """Versions that `tidy` leaves: the current one and what a roll-back could need."""
 
@@ -80,6 +83,32 @@ class Versions:
             sync_directory(self.directory)
         except OSError as error:
             raise self._failure("remove a version from", error) from error
+
+    def prove(self, version: Path) -> None:
+        """Mark a version as seen at work. Raises `PKIError`."""
+        if self.is_proven(version):
+            return
+        try:
+            write_atomic(version / PROVEN, b"", _FILE_MODE)
+        except OSError as error:
+            raise self._failure("mark a version in", error) from error
+
+    def is_proven(self, version: Path) -> bool:
+        """Whether the version was seen at work."""
+        return (version / PROVEN).exists()
+
+    def newest_proven(self) -> Path | None:
+        """Return the version to go back to; None where there is none. Raises `PKIError`."""
+        current = self.current
+        return next((each for each in reversed(self.all()) if each != current and self.is_proven(each)), None)
+
+    def discard_newer(self) -> None:
+        """Take away the versions after the one in use: an interrupted run has never used them, or they were taken back. Raises `PKIError`."""
+        current = self.current
+        if current is not None:
+            every = self.all()
+            for version in every[every.index(current) + 1 :] if current in every else ():
+                self.discard(version)
 
     def tidy(self) -> None:
         """Take away what interrupted runs have left and all but the newest versions. Raises `PKIError`."""

@@ -1,0 +1,91 @@
+"""
+nginx as a certificate's keeper sees it: its configuration is tested, it is told to read it again, and it is asked which certificate it serves.
+
+`nginx -s reload` only sends a signal: whether the new workers serve what was meant is seen in a handshake and nowhere else. TLS 1.3 shows the
+server's certificate before it asks for the client's, so the look needs no certificate of its own.
+"""
+
+import os
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+
+from deepseek_local import proc
+from deepseek_local.errors import PKIError
+
+PROGRAM = "nginx"
+_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/sbin:/bin"
+_TIMEOUT_SECONDS = 30.0
+_LOOK_SECONDS = 5.0
+_PAUSES_SECONDS = (0.2, 1.0, 2.0)
+"""Before each of the three looks: the workers of the new configuration start while those of the old one still accept."""
+_SHOWN_CHARACTERS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Nginx:
+    """One running nginx and the address at which it serves the certificate."""
+
+    configuration: Path
+    address: str
+    port: int
+    name: str | None = None
+    """Host name that a client asks for; None where the server is known by addresses alone."""
+    pauses_seconds: Sequence[float] = _PAUSES_SECONDS
+
+    def test(self) -> None:
+        """Raise `PKIError` with nginx's words unless it would start with its configuration and the files that are in place now."""
+        self._run("does not accept its configuration", "-t", "-q")
+
+    def reload(self) -> None:
+        """Let it read configuration, certificates and lists again. Raises `PKIError`."""
+        self._run("cannot be reloaded", "-s", "reload")
+
+    def serves(self) -> x509.Certificate:
+        """Return the certificate that a client gets now. Raises `PKIError`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # it is compared with the file, which was checked
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        place = (self.address, self.port)
+        try:
+            with (
+                socket.create_connection(place, _LOOK_SECONDS) as stream,
+                context.wrap_socket(stream, server_hostname=self.name) as secured,
+            ):
+                shown = secured.getpeercert(binary_form=True)
+        except OSError as error:
+            raise PKIError(
+                f"nginx does not serve TLS at {self.address} port {self.port} ({error}); start it, or mend --probe"
+            ) from error
+        return x509.load_der_x509_certificate(shown or b"")
+
+    def insist_on(self, serial: int) -> None:
+        """Return when the certificate of this serial number is served. Raises `PKIError` after three looks."""
+        seen = ""
+        for pause in self.pauses_seconds:
+            time.sleep(pause)
+            try:
+                found = self.serves().serial_number
+            except PKIError as error:
+                seen = str(error)
+                continue
+            if found == serial:
+                return
+            seen = f"nginx still serves the certificate {found:x} and not {serial:x}"
+        raise PKIError(f"{seen}; look into nginx's error log, and whether it reads the directory of the certificate")
+
+    def _run(self, failure: str, *arguments: str) -> None:
+        command = (PROGRAM, "-e", "stderr", "-c", str(self.configuration), *arguments)
+        try:
+            ended = proc.run(command, {"PATH": os.environ.get("PATH", "") + ":" + _PATH}, _TIMEOUT_SECONDS)
+        except OSError as error:
+            raise PKIError(f"nginx {failure}: {error}; install it, or leave --nginx-config out") from error
+        if ended.code != 0:
+            said = " ".join(ended.output.split())[:_SHOWN_CHARACTERS]
+            raise PKIError(f"nginx {failure} ({proc.describe_exit(ended.code)}): {said}")
