@@ -119,6 +119,8 @@ class HSMError(Error):
     """A key in a hardware security module cannot be used, or is not named rightly."""
 
     exit_code = ExitCode.PREFLIGHT_REFUSED
+
+
 class PKIError(Error):
     """A certificate, its key or its authority is missing, wrong, or could not be made; what was in use stays in use."""
 

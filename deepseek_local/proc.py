@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,23 @@ class Ended:
 
     code: int
     output: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Piped:
+    """Bytes that a command reads from a pipe, which its arguments name: so they are in no list of processes and on no disk."""
+
+    content: bytes
+    """At most 4,096 bytes, which every pipe takes without a reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How a command ended, with what it answered apart from what it complained of."""
+
+    code: int
+    answer: str
+    complaint: str
 
 
 class Child:
@@ -82,6 +99,43 @@ def run(argv: tuple[str, ...], environment: Mapping[str, str], timeout_seconds: 
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{argv[0]} did not end within {timeout_seconds:g} s") from error
     return Ended(done.returncode, done.stdout.decode(errors="replace"))
+
+
+def ask(argv: Sequence[str | Piped], environment: Mapping[str, str], timeout_seconds: float) -> Answered:
+    """
+    Run a command that must not be cut off by a Ctrl-C, and give it what is `Piped`; it inherits nothing else.
+
+    Raises `OSError`, also a `TimeoutError` after killing it.
+    """
+    descriptors: list[int] = []
+    try:
+        words = [each if isinstance(each, str) else f"/dev/fd/{_pipe(each, descriptors)}" for each in argv]
+        done = subprocess.run(
+            words,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            pass_fds=descriptors,
+            timeout=timeout_seconds,
+            check=False,
+            start_new_session=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{words[0]} did not end within {timeout_seconds:g} s") from error
+    finally:
+        for each in descriptors:
+            os.close(each)
+    return Answered(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def _pipe(piped: Piped, descriptors: list[int]) -> int:
+    reader, writer = os.pipe()
+    descriptors.append(reader)
+    try:
+        os.write(writer, piped.content)
+    finally:
+        os.close(writer)
+    return reader
 
 
 async def spawn(command: Command) -> Child:
