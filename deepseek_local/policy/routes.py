@@ -45,9 +45,10 @@ def _route(row: dict[str, str]) -> Route:
     return Route(row["method"], access, row["note"])
 
 
-def _shape(path: str) -> re.Pattern[str]:
+def pattern(path: str) -> str:
+    """Return a regular expression, for Python and PCRE alike, of the whole paths that a path of the catalogue stands for."""
     fixed = (re.escape(part) for part in re.split(r"\{[a-z]+\}", path))
-    return re.compile("[A-Za-z0-9_-]{1,128}".join(fixed))
+    return "[A-Za-z0-9_-]{1,128}".join(fixed)
 
 
 CATALOGUE = _read(resources.files("deepseek_local.policy").joinpath("routes.csv").read_text("ascii").splitlines())
@@ -55,5 +56,7 @@ CATALOGUE = _read(resources.files("deepseek_local.policy").joinpath("routes.csv"
 
 _EXACT = {(route.method, route.access.route): route.access for route in CATALOGUE if "{" not in route.access.route}
 _SHAPED = tuple(
-    (route.method, _shape(route.access.route), route.access) for route in CATALOGUE if "{" in route.access.route
+    (route.method, re.compile(pattern(route.access.route)), route.access)
+    for route in CATALOGUE
+    if "{" in route.access.route
 )

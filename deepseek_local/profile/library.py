@@ -1,5 +1,5 @@
 """
-The files that come with the kit: profiles and policies, as package data of a wheel or as folders of a checkout.
+The files that come with the kit: profiles, policies and templates for nginx, as package data of a wheel or as folders of a checkout.
 
 `base` is not a profile but the layer that profiles extend, so `names` leaves it out.
 """
@@ -12,13 +12,13 @@ import deepseek_local
 from deepseek_local.errors import Problem, ProfileError
 from deepseek_local.profile.wording import meant
 
-Kind = Literal["profiles", "policies"]
+Kind = Literal["profiles", "policies", "nginx"]
 
 BASE = "base"
 SUFFIX = ".yaml"
 TESTS = ".tests.csv"
 """Tables of expectations, which lie beside policies and are none themselves."""
-SUFFIXES: Mapping[Kind, str] = {"profiles": SUFFIX, "policies": ".csv"}
+SUFFIXES: Mapping[Kind, str] = {"profiles": SUFFIX, "policies": ".csv", "nginx": ".conf"}
 
 
 def names() -> tuple[str, ...]:

@@ -20,5 +20,17 @@ class TLS(Section):
     """Addresses on which nginx listens."""
     port: int = Field(default=443, ge=1, le=65_535)
     """Port on which nginx listens."""
+    requests_per_second: int = Field(default=20, ge=1, le=100_000)
+    """Requests of one client certificate in a second, in the long run; above it the answer is 429."""
+    burst: int = Field(default=40, ge=0, le=100_000)
+    """Requests of one client certificate that may come at once beyond `requests_per_second`."""
+    concurrent_requests: int = Field(default=64, ge=1, le=65_535)
+    """Requests of one client certificate that are answered at the same time; above it the answer is 429."""
+    header_bytes: int = Field(default=8_192, ge=1_024, le=8_192)
+    """The longest line of a request's head, above which the answer is 431; all lines together may have four times as many."""
+    stream_seconds: int = Field(default=3_600, ge=60, le=86_400)
+    """Longer than the longest answer takes: nginx waits as long for the front door, and after a reload as long for running streams."""
+    replicas: tuple[Path, ...] = ()
+    """Sockets of the front doors of other deployments on this host that serve the same model and have the same `proxy.key`; requests are shared between them and this one's."""
     directory: Path = Path("pki")
     """Authorities, and the certificates in use, relative to the home directory."""
