@@ -142,7 +142,6 @@ def _deploy(prepared: Prepared, host_environment: Mapping[str, str]) -> Deployme
         profile=prepared.profile,
         provenance=_provenance(plan),
         checkpoint=places.model(profile),
-        checkpoint=places.model(profile),
         engine=_tied(prepared.engine),
         sequencer=_tied(_sequencer(plan, host_environment)),
         audit_socket=places.audit_socket,
