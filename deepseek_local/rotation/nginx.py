@@ -1,8 +1,8 @@
 """
 nginx as a certificate's keeper sees it: its configuration is tested, it is told to read it again, and it is asked which certificate it serves.
 
-`nginx -s reload` only sends a signal: whether the new workers serve what was meant is seen in a handshake and nowhere else. TLS 1.3 shows the
-server's certificate before it asks for the client's, so the look needs no certificate of its own.
+`nginx -s reload` only sends a signal, so a reload here ends when new workers have taken over (see `workers`). Whether they serve what was meant is
+seen in a handshake and nowhere else: TLS 1.3 shows the server's certificate before it asks for the client's, so the look needs none of its own.
 """
 
 import os
@@ -17,13 +17,14 @@ from cryptography import x509
 
 from deepseek_local import proc
 from deepseek_local.errors import PKIError
+from deepseek_local.rotation import workers
 
 PROGRAM = "nginx"
 _PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/sbin:/bin"
 _TIMEOUT_SECONDS = 30.0
 _LOOK_SECONDS = 5.0
-_PAUSES_SECONDS = (0.2, 1.0, 2.0)
-"""Before each of the three looks: the workers of the new configuration start while those of the old one still accept."""
+_PAUSES_SECONDS = (0.0, 1.0, 2.0)
+"""Before each of the three looks: a look may fail for reasons of its own, such as a full queue of connections."""
 _SHOWN_CHARACTERS = 600
 
 
@@ -43,8 +44,12 @@ class Nginx:
         self._run("does not accept its configuration", "-t", "-q")
 
     def reload(self) -> None:
-        """Let it read configuration, certificates and lists again. Raises `PKIError`."""
-        self._run("cannot be reloaded", "-s", "reload")
+        """Return when workers that have read configuration, certificates and lists again accept all new connections. Raises `PKIError`."""
+        failure = "cannot be reloaded"
+        place = workers.pid_file(self._run(failure, "-T", "-q"), self._run(failure, "-V"))
+        old = workers.accepting(place)
+        self._run(failure, "-s", "reload")
+        workers.wait_for_new(place, old)
 
     def serves(self) -> x509.Certificate:
         """Return the certificate that a client gets now. Raises `PKIError`."""
@@ -80,7 +85,7 @@ class Nginx:
             seen = f"nginx still serves the certificate {found:x} and not {serial:x}"
         raise PKIError(f"{seen}; look into nginx's error log, and whether it reads the directory of the certificate")
 
-    def _run(self, failure: str, *arguments: str) -> None:
+    def _run(self, failure: str, *arguments: str) -> str:
         command = (PROGRAM, "-e", "stderr", "-c", str(self.configuration), *arguments)
         try:
             ended = proc.run(command, {"PATH": os.environ.get("PATH", "") + ":" + _PATH}, _TIMEOUT_SECONDS)
@@ -89,3 +94,4 @@ class Nginx:
         if ended.code != 0:
             said = " ".join(ended.output.split())[:_SHOWN_CHARACTERS]
             raise PKIError(f"nginx {failure} ({proc.describe_exit(ended.code)}): {said}")
+        return ended.output
