@@ -23,8 +23,10 @@ COMMANDS = {
     "quota": "Show what is used of the quotas, and set it to zero.",
     "policy": "Check, explain, test and compare policies, and give emergency grants.",
     "profile": "List, show and check hardware profiles.",
+    "storage": "Make, open, close and rekey the encrypted volume of a deployment.",
     "audit": "Run the audit sequencer and look at its log.",
     "certs": "Make, renew, revoke and look at certificates of the site.",
+    "deploy": "Render and check what stands around the engine on a server.",
 }
 """Every command with the first sentence of its help; `NAME` is the attribute `command` of `deepseek_local.cli.NAME`."""
 

@@ -5,6 +5,7 @@ A command hands over what it found, once as data and once as lines; which of the
 """
 
 import dataclasses
+import getpass
 import io
 import json
 import os
@@ -73,6 +74,11 @@ def ask(prompt: str) -> str:
     except EOFError:
         note("")
         return ""
+
+
+def ask_secret(prompt: str) -> str:
+    """Let the user type a line that the terminal does not show; what is no terminal is read."""
+    return getpass.getpass(prompt) if sys.stdin is not None and sys.stdin.isatty() else ask("")
 
 
 def note(text: str) -> None:
