@@ -52,7 +52,7 @@ fuzz: environment-test  ## Attack the front door: 200,000 mutated requests, then
 	@$(BIN)/python -m tests.fuzz.run_schemathesis
 
 faults: environment-test  ## Kill the audit sequencer 1,000 times, and let disks and a whole kernel fail under it; best as root
-	@DEEPSEEK_LOCAL_KILL_ROUNDS=1000 $(BIN)/python -m pytest -rs tests/integration/audit/test_crash.py tests/faults
+	@DEEPSEEK_LOCAL_KILL_ROUNDS=1000 DEEPSEEK_LOCAL_ROTATIONS=100 $(BIN)/python -m pytest -rs tests/integration/audit/test_crash.py tests/integration/rotation tests/faults
 
 package: environment-test  ## Build the wheel into dist/
 	@$(BIN)/python -m hatchling build -t wheel

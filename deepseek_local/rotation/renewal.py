@@ -105,6 +105,8 @@ def held(layout: Layout) -> Iterator[None]:
     """Let one run at a time work on the server's certificate. Raises `PKIError`."""
     try:
         descriptor = lock(layout.rotation)
+    except FileNotFoundError as error:
+        raise PKIError(f"there is no {layout.directory}; begin with `certs init`") from error
     except OSError as error:
         raise PKIError(f"{layout.directory} cannot be locked: {error.strerror}; check its owner and mode") from error
     try:
@@ -128,20 +130,12 @@ def made(job: Job, in_use: x509.Certificate | None, now: datetime) -> dict[str, 
     hierarchy = job.layout.hierarchy(Purpose.SERVER)
     if in_use is not None:
         _insist_on_ours(in_use, hierarchy)
-        if now < in_use.not_valid_before_utc:
-            raise PKIError(
-                f"the clock says {now:%Y-%m-%d %H:%M} UTC, which is before the certificate in use was made; set it right"
-            )
+        _insist_on_progress(in_use, hierarchy.issuer.certificate, now)
     key, issuer = keys.for_leaf(), hierarchy.issuer
     leaf = issuer.issue(key.public_key(), job.names, purpose=Purpose.SERVER, now=now)
     job.tell(Step.SIGNED)
     path = [leaf, issuer.certificate]
     chain.check(path, [hierarchy.root.certificate], key=key, wanted=job.names, purpose=Purpose.SERVER, now=now)
-    if in_use is not None and leaf.not_valid_after_utc <= in_use.not_valid_after_utc - build.BACKDATED:
-        raise PKIError(
-            f"the new certificate would end on {leaf.not_valid_after_utc:%Y-%m-%d}, before the one in use; "
-            "check the clock, or make a successor of its authority with `certs rotate --authority server`"
-        )
     job.tell(Step.CHECKED)
     return {CERTIFICATE: certificates.pem(path), KEY: keys.pem(key)}
 
@@ -197,4 +191,19 @@ def _insist_on_ours(in_use: x509.Certificate, hierarchy: Hierarchy) -> None:
         raise PKIError(
             f"the certificate in use was issued by {in_use.issuer.rfc4514_string()!r}, which is not here; "
             "make a request for that authority with `certs request`, and `certs import` its answer"
+        )
+
+
+def _insist_on_progress(in_use: x509.Certificate, issuer: x509.Certificate, now: datetime) -> None:
+    """Raise `PKIError` where a new certificate would not outlive the one in use: no run makes one after the other for nothing."""
+    if now < in_use.not_valid_before_utc:
+        raise PKIError(
+            f"the clock says {now:%Y-%m-%d %H:%M} UTC, which is before the certificate in use was made; set it right"
+        )
+    last = issuer.not_valid_after_utc
+    ends = min(now + build.LEAF_LIFE, last)
+    if ends < in_use.not_valid_after_utc or ends == in_use.not_valid_after_utc == last:
+        raise PKIError(
+            f"a new certificate would end on {ends:%Y-%m-%d}, no later than the one in use; "
+            "check the clock, or make a successor of its authority with `certs rotate --authority server`"
         )

@@ -39,11 +39,11 @@ def killed_at(number: int, work: Callable[[], object]) -> bool:
     return code == _KILLED
 
 
-def every_death(prepare: Callable[[], object], work: Callable[[], object]) -> Iterator[int]:
-    """Prepare and kill again and again, one change later each time, until the work survives; yields after each death."""
+def every_death(prepare: Callable[[], object], work: Callable[[], object], stride: int = 1) -> Iterator[int]:
+    """Prepare and kill again and again, some changes later each time, until the work survives; yields after each death."""
     number = 0
     prepare()
     while killed_at(number, work):
         yield number
-        number += 1
+        number += stride
         prepare()
