@@ -28,7 +28,6 @@ _SHUTDOWN_MARGIN_SECONDS = 60
 
 
 def render(
-    name: str,
     profile: Profile,
     places: Places,
     surroundings: Surroundings,
@@ -38,7 +37,7 @@ def render(
     """
     Return the configuration for an nginx of this version.
 
-    `name` is what the profile is called; `down` are sockets of replicas that get no new requests. Raises `ProxyError` where the profile
+    `down` are sockets of replicas that get no new requests. Raises `ProxyError` where the profile
     asks for nothing that nginx could serve.
     """
     if profile.gateway.listen is not Listen.UNIX:
@@ -52,7 +51,7 @@ def render(
     sockets = _sockets(profile, places, down)
     text = template.fill(
         "front-door",
-        profile=word(name, "the profile's name"),
+        profile=word(surroundings.name, "the profile's name"),
         version=".".join(map(str, version)),
         user=word(surroundings.user, "nginx's user"),
         pid=word(surroundings.pid, "nginx's pid file"),
@@ -115,6 +114,8 @@ def _names(profile: Profile) -> list[str]:
 
 
 def _listen(profile: Profile) -> list[str]:
+    if not profile.tls.addresses:
+        raise ProxyError("tls.addresses is empty, so nginx would listen nowhere; name an address, such as 0.0.0.0")
     return [f"listen {_address(each)}:{profile.tls.port} ssl;" for each in profile.tls.addresses]
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 class Surroundings:
     """The host as Debian has it, unless said otherwise."""
 
+    name: str
+    """What the profile is called."""
     refusals: Path
     """Socket of `audit ship-nginx`."""
     user: str = "www-data"
