@@ -7,14 +7,17 @@ it away; until then the MAC proves nothing.
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from deepseek_local.audit import clock, lock, replay, seal, segments
+from deepseek_local import files
+from deepseek_local.audit import clock, replay, seal, segments
 from deepseek_local.audit.checkpoint_log import NAME
 from deepseek_local.audit.clock import Moment
-from deepseek_local.audit.seal import FIRST_KEY, Seal
+from deepseek_local.audit.seal import FIRST_KEY, SEED, Seal
 from deepseek_local.errors import AuditError
 from deepseek_local.hsm.ed25519 import Ed25519Key
 
@@ -32,12 +35,13 @@ class HandedOut(msgspec.Struct, frozen=True):
 
 def ensure(directory: Path, keys: Path, node: str, now: Moment, signing_key: Ed25519Key | None = None) -> Seal:
     """Return the keys of the log in `directory`, which the caller has locked, after making them if there are none. Raises `AuditError`."""
-    seal.sweep(keys)
-    if not seal.is_there(keys):
-        _make(directory, keys, origin(directory, node, now), signing_key)
-        _logger.info("new audit log, verified with the key %s", seal.read(keys, signing_key).signer.verifier)
-        _logger.warning("its first key waits in %s for the auditor: run `audit init`", keys / FIRST_KEY)
-    return seal.read(keys, signing_key)
+    with _alone(keys):
+        seal.sweep(keys)
+        if not seal.is_there(keys):
+            _make(directory, keys, origin(directory, node, now), signing_key)
+            _logger.info("new audit log, verified with the key %s", seal.read(keys, signing_key).signer.verifier)
+            _logger.warning("its first key waits in %s for the auditor: run `audit init`", keys / FIRST_KEY)
+        return seal.read(keys, signing_key)
 
 
 def hand_out(
@@ -48,24 +52,28 @@ def hand_out(
 
     Raises `AuditError` when the first key has been handed out before.
     """
-    if not seal.is_there(keys):
-        _make_beside(directory, keys, name or origin(directory, node, now), signing_key)
-    elif not (keys / FIRST_KEY).exists():
-        raise AuditError(
-            f"{keys} has keys already, and their first one has been handed out: it cannot be shown again; "
-            "for another log name another directory with --keys"
-        )
-    return HandedOut(str(seal.read(keys, signing_key).signer.verifier), seal.read_key(keys / FIRST_KEY))
+    with _alone(keys):
+        if not seal.is_there(keys):
+            _make(directory, keys, name or origin(directory, node, now), signing_key)
+        elif not (keys / FIRST_KEY).exists():
+            raise AuditError(
+                f"{keys} has keys already, and their first one has been handed out: it cannot be shown again; "
+                "for another log name another directory with --keys"
+            )
+        return HandedOut(str(seal.read(keys, signing_key).signer.verifier), seal.read_key(keys / FIRST_KEY))
 
 
-def _make_beside(directory: Path, keys: Path, name: str, signing_key: Ed25519Key | None) -> None:
-    """Make the keys while no sequencer does; a log that is not there yet has none, and is for the sequencer's user to make."""
-    if not directory.exists():
-        _make(directory, keys, name, signing_key)
-        return
-    locked = lock.take(directory)
+@contextmanager
+def _alone(keys: Path) -> Iterator[None]:
+    """Let `audit init` and a first start, which may come at one moment, make keys one after the other. Raises `AuditError`."""
     try:
-        _make(directory, keys, name, signing_key)
+        if not keys.exists():
+            files.make_directory(keys)
+        locked = files.lock(keys / SEED)
+    except OSError as error:
+        raise segments.failure("lock the keys in", keys, error) from error
+    try:
+        yield
     finally:
         os.close(locked)
 

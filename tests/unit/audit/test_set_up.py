@@ -62,6 +62,37 @@ def test_a_crash_while_keys_are_made_cannot_lose_the_first_one(desk, writes):
     checked_tree.check(desk.directory, desk.keys, handed.first_key)
 
 
+def waits_or_has_ended(process: int) -> bool:
+    """Whether a child waits for a lock, or has come to its end."""
+    if any("->" in line and str(process) in line.split() for line in Path("/proc/locks").read_text().splitlines()):
+        return True
+    return os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def test_a_first_start_waits_for_the_keys_that_init_is_making(desk, monkeypatch):
+    """Else the auditor is handed a key that seals nothing."""
+    begun, begin = os.pipe()
+    if not (start := os.fork()):
+        os.read(begun, 1)
+        desk.open().stop("SIGTERM")
+        os._exit(0)
+    replace = Path.replace
+
+    def replace_meanwhile(draft: Path, place: Path) -> Path:
+        if place.name == STATE:
+            os.write(begin, b"!")
+            while not waits_or_has_ended(start):
+                pass
+        return replace(draft, place)
+
+    monkeypatch.setattr(Path, "replace", replace_meanwhile)
+    handed = hand_out(desk)
+    seal.forget_first(desk.keys)
+    assert os.waitstatus_to_exitcode(os.waitpid(start, 0)[1]) == 0
+    monkeypatch.undo()
+    checked_tree.check(desk.directory, desk.keys, handed.first_key)
+
+
 def test_a_draft_that_a_killed_process_left_keeps_no_key(desk):
     handed = hand_out(desk)
     killed_while(lambda: seal.read(desk.keys).sign(1, bytes(32)), replaces=1)
@@ -175,7 +206,7 @@ def test_an_origin_that_cannot_name_a_key_is_refused(desk):
 
 def test_keys_are_not_made_for_a_log_that_is_open_elsewhere(desk, tmp_path):
     desk.open()
-    with pytest.raises(AuditError, match="another audit sequencer writes to"):
+    with pytest.raises(AuditError, match="was sealed with keys that are not in"):
         set_up.hand_out(desk.directory, tmp_path / "other", "gpu01", clock.now(), None)
 
 
