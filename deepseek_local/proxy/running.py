@@ -53,6 +53,12 @@ class Program:
         """Tell the running nginx to read its configuration again; it must have accepted it before. Raises `ProxyError`."""
         self._run("cannot be told to reload", "-s", "reload", "-c", str(configuration.absolute()))
 
+    def describe(self, configuration: Path) -> tuple[str, str]:
+        """Return the configuration with all that it includes, secrets too, and how nginx was built. Raises `ProxyError`."""
+        failure = f"does not accept {configuration}"
+        whole = self._run(failure, "-T", "-q", "-c", str(configuration.absolute())).output
+        return whole, self._run("cannot be asked how it was built", "-V").output
+
     def _run(self, failure: str, *arguments: str) -> Ended:
         environment = {"PATH": f"{os.environ.get('PATH', '')}:{_PLACES}", "LC_ALL": "C"}
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum, auto
 from pathlib import Path
 
-from deepseek_local.errors import PKIError
+from deepseek_local.errors import PKIError, ProxyError
 from deepseek_local.pki import certificates
 from deepseek_local.pki.layout import CERTIFICATE
 from deepseek_local.pki.versions import Versions
@@ -51,7 +51,7 @@ def prove(versions: Versions, version: Path, nginx: Nginx | None, tell: Tell) ->
     if nginx is not None:
         try:
             _serve(nginx, version, tell)
-        except PKIError as error:
+        except (PKIError, ProxyError) as error:
             raise PKIError(f"{error}; {_go_back(versions, nginx)}") from error
     versions.prove(version)
     tell(Step.PROVEN)
@@ -81,6 +81,6 @@ def _go_back(versions: Versions, nginx: Nginx) -> str:
         nginx.test()
         nginx.reload()
         nginx.insist_on(serial(before))
-    except PKIError as error:
+    except (PKIError, ProxyError) as error:
         return f"{before.name} is in use again, but nginx was not reloaded with it ({error}) and goes on with what it has loaded"
     return f"{before.name} is in use and served again"

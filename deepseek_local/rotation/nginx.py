@@ -5,7 +5,6 @@ nginx as a certificate's keeper sees it: its configuration is tested, it is told
 seen in a handshake and nowhere else: TLS 1.3 shows the server's certificate before it asks for the client's, so the look needs none of its own.
 """
 
-import os
 import socket
 import ssl
 import time
@@ -15,17 +14,14 @@ from pathlib import Path
 
 from cryptography import x509
 
-from deepseek_local import proc
 from deepseek_local.errors import PKIError
+from deepseek_local.proxy.running import Program
 from deepseek_local.rotation import workers
 
-PROGRAM = "nginx"
-_PATH = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/sbin:/bin"
-_TIMEOUT_SECONDS = 30.0
+_PROGRAM = Program()
 _LOOK_SECONDS = 5.0
 _PAUSES_SECONDS = (0.0, 1.0, 2.0)
 """Before each of the three looks: a look may fail for reasons of its own, such as a full queue of connections."""
-_SHOWN_CHARACTERS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +34,17 @@ class Nginx:
     name: str | None = None
     """Host name that a client asks for; None where the server is known by addresses alone."""
     pauses_seconds: Sequence[float] = _PAUSES_SECONDS
+    program: Program = _PROGRAM
 
     def test(self) -> None:
-        """Raise `PKIError` with nginx's words unless it would start with its configuration and the files that are in place now."""
-        self._run("does not accept its configuration", "-t", "-q")
+        """Raise `ProxyError` with nginx's words unless it would start with its configuration and the files that are in place now."""
+        self.program.check(self.configuration)
 
     def reload(self) -> None:
-        """Return when workers that have read configuration, certificates and lists again accept all new connections. Raises `PKIError`."""
-        failure = "cannot be reloaded"
-        place = workers.pid_file(self._run(failure, "-T", "-q"), self._run(failure, "-V"))
+        """Return when workers that have read everything again accept all new connections. Raises `ProxyError`, `PKIError`."""
+        place = workers.pid_file(*self.program.describe(self.configuration))
         old = workers.accepting(place)
-        self._run(failure, "-s", "reload")
+        self.program.reload(self.configuration)
         workers.wait_for_new(place, old)
 
     def serves(self) -> x509.Certificate:
@@ -84,14 +80,3 @@ class Nginx:
                 return
             seen = f"nginx still serves the certificate {found:x} and not {serial:x}"
         raise PKIError(f"{seen}; look into nginx's error log, and whether it reads the directory of the certificate")
-
-    def _run(self, failure: str, *arguments: str) -> str:
-        command = (PROGRAM, "-e", "stderr", "-c", str(self.configuration), *arguments)
-        try:
-            ended = proc.run(command, {"PATH": os.environ.get("PATH", "") + ":" + _PATH}, _TIMEOUT_SECONDS)
-        except OSError as error:
-            raise PKIError(f"nginx {failure}: {error}; install it, or leave --nginx-config out") from error
-        if ended.code != 0:
-            said = " ".join(ended.output.split())[:_SHOWN_CHARACTERS]
-            raise PKIError(f"nginx {failure} ({proc.describe_exit(ended.code)}): {said}")
-        return ended.output

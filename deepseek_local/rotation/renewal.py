@@ -62,7 +62,7 @@ class Job:
 
 
 def run(job: Job, now: datetime, *, at_once: bool = False) -> Outcome:
-    """Renew the server's certificate if it is due, or at once. Raises `PKIError`, `HSMError`, `AuditError`; the old one is in use then."""
+    """Renew the server's certificate if it is due, or at once. Raises `PKIError`, `ProxyError`, `HSMError`, `AuditError`; the old one is in use then."""
     with held(job.layout):
         versions = job.layout.server
         current = versions.current

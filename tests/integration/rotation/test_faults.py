@@ -152,7 +152,7 @@ def test_a_version_that_nginx_does_not_take_is_taken_back_and_nginx_serves_on(si
         monkeypatch.setattr(renewal, "made", spoiled)
         assert site.rotate("--now") == ExitCode.FAILED
         said = capsys.readouterr().err
-        assert "nginx does not accept its configuration" in said
+        assert "nginx does not accept " in said
         assert "v0001 is in use and served again" in said
         assert site.served_serial() == site.current_serial() == before
         monkeypatch.undo()
