@@ -96,11 +96,8 @@ class TileFiles:
 def _write(place: Path, content: bytes) -> None:
     draft = place.with_name(f".{place.name}.new")
     try:
-        descriptor = _create(draft)
-        try:
-            os.write(descriptor, content)
-        finally:
-            os.close(descriptor)
+        with os.fdopen(_create(draft), "wb") as stream:  # which goes on where a nearly full disk took a part
+            stream.write(content)
         draft.replace(place)
     except OSError as error:
         raise failure("write", place, error) from error
