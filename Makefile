@@ -46,12 +46,13 @@ bench: environment-test system-packages  ## Measure the front door, nginx and Li
 	@$(BIN)/python benchmarks/quota.py
 	@$(BIN)/python benchmarks/decision.py
 
-fuzz: environment-test  ## Attack the front door: 200,000 mutated requests, then schemathesis
+fuzz: environment-test system-packages  ## Attack the front door: 200,000 mutated requests, schemathesis, scanners of TLS
 	@scripts/environment .venv-security security-tools
 	@$(BIN)/python -m tests.fuzz.run
 	@$(BIN)/python -m tests.fuzz.run_schemathesis
+	@DEEPSEEK_LOCAL_TESTSSL=1 $(BIN)/python -m pytest -rs tests/integration/proxy/test_scanners.py
 
-faults: environment-test  ## Kill the audit sequencer 1,000 times, and let disks and a whole kernel fail under it; best as root
+faults: environment-test  ## Kill the audit sequencer 1,000 times and changes of keys at every step, and let disks and a whole kernel fail under it; best as root
 	@DEEPSEEK_LOCAL_KILL_ROUNDS=1000 DEEPSEEK_LOCAL_ROTATIONS=100 $(BIN)/python -m pytest -rs tests/integration/audit/test_crash.py tests/integration/rotation tests/faults
 
 package: environment-test  ## Build the wheel into dist/

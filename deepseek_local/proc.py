@@ -109,7 +109,7 @@ def ask(argv: Sequence[str | Piped], environment: Mapping[str, str], timeout_sec
     """
     descriptors: list[int] = []
     try:
-        words = [each if isinstance(each, str) else f"/dev/fd/{_pipe(each, descriptors)}" for each in argv]
+        words = [each if isinstance(each, str) else f"/proc/self/fd/{_pipe(each, descriptors)}" for each in argv]
         done = subprocess.run(
             words,
             env=dict(environment),

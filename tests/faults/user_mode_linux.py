@@ -10,10 +10,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 MARK = "VERDICT "
 MODULES = Path("/usr/lib/uml/modules")
+FLAKY = ("dm-mod", "dm-flakey")
+CRYPT = ("cbc", "ecb", "xts", "hmac", "essiv", "encrypted-keys", "dm-mod", "dm-crypt")
+"""In this order: dm-crypt wants the others to be there."""
+DISK = "disk.img"
 NEEDED = ("linux.uml", "modprobe", "dmsetup", "mkfs.ext4")
 DISK_BYTES = 48 * 1024 * 1024
 BOOT_SECONDS = 240.0
@@ -27,8 +32,7 @@ mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /mnt
 mkdir -p /run/modules/lib
 ln -s {modules} /run/modules/lib/modules
-modprobe -d /run/modules dm-mod
-modprobe -d /run/modules dm-flakey
+for each in {needed}; do modprobe -d /run/modules $each; done
 cd {root}
 export TMPDIR=/run
 {python} -m {module} {arguments} 2>&1
@@ -46,16 +50,17 @@ def why_not() -> str | None:
     return None
 
 
-def call(place: Path, module: str, *arguments: str) -> dict[str, object]:
-    """Boot with a fresh disk in `place`, call a module, and return its verdict."""
-    disk, init = place / "disk.img", place / "init"
+def call(place: Path, module: str, *arguments: str, needed: Sequence[str] = FLAKY) -> dict[str, object]:
+    """Boot with a fresh disk in `place` and modules of the kernel, call a module of ours, and return its verdict."""
+    disk, init = place / DISK, place / "init"
     with disk.open("wb") as stream:
         stream.truncate(DISK_BYTES)
     root = Path(__file__).parents[2]
     words = " ".join(arguments)
-    init.write_text(
-        INIT.format(modules=MODULES, root=root, python=sys.executable, module=module, arguments=words), "utf-8"
+    script = INIT.format(
+        modules=MODULES, needed=" ".join(needed), root=root, python=sys.executable, module=module, arguments=words
     )
+    init.write_text(script, "utf-8")
     init.chmod(0o700)
     said = _boot(disk, init)
     verdicts = [line.partition(MARK)[2] for line in said.splitlines() if MARK in line]
