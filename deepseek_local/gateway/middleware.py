@@ -32,6 +32,7 @@ from deepseek_local.gateway.records import decision
 from deepseek_local.gateway.refusal import Refusal, RefusedError
 from deepseek_local.gateway.replies import send_refusal
 from deepseek_local.gateway.requests import Request, request_of
+from deepseek_local.identity.proxy import is_unix
 
 
 class PolicyMiddleware:
@@ -64,7 +65,8 @@ class PolicyMiddleware:
                 outcome = Outcome(request.id, self._journal, self._digest_key.current(), settle, self._capture)
                 await self._let_through(request, outcome, scope, receive, send)
             elif refused is not refusal.DISCONNECTED:
-                close = request.body is None and body.is_long(scope["headers"])
+                # A proxy closes as soon as it has the answer; one whose body is no longer taken would count that as our failure.
+                close = request.body is None and not is_unix(scope) and body.is_long(scope["headers"])
                 await send_refusal(scope, send, refused, request.id, close=close)
         finally:
             # Changes nothing where the outcome has seen to it.

@@ -48,7 +48,7 @@ class Proxy:
     def origin(self, scope: Mapping[str, Any]) -> Origin:
         """Say where a request comes from."""
         keys, addresses, certificates = _values(scope["headers"])
-        is_vouched = _is_unix(scope) and self._is_key(keys)
+        is_vouched = is_unix(scope) and self._is_key(keys)
         address = _canonical(addresses[0]) if is_vouched and len(addresses) == 1 else None
         return Origin(address or _peer(scope), tuple(certificates), is_vouched)
 
@@ -70,14 +70,15 @@ def _values(headers: Iterable[tuple[bytes, bytes]]) -> tuple[list[bytes], list[b
     return keys, addresses, certificates
 
 
-def _is_unix(scope: Mapping[str, Any]) -> bool:
+def is_unix(scope: Mapping[str, Any]) -> bool:
+    """Whether a request came over the Unix socket, as all of a proxy do."""
     server = scope.get("server")
     return server is not None and server[1] is None
 
 
 def _peer(scope: Mapping[str, Any]) -> str:
     client = scope.get("client")
-    return UNIX if _is_unix(scope) or not client else str(client[0])
+    return UNIX if is_unix(scope) or not client else str(client[0])
 
 
 @lru_cache(maxsize=1_024)

@@ -76,6 +76,7 @@ def render(
         certificate_key=word(server / KEY, "tls.directory"),
         authorities=word(pki.trust / trust.AUTHORITIES, "tls.directory"),
         revoked=word(pki.trust / trust.LISTS[Purpose.CLIENT], "tls.directory"),
+        answer=indent(template.fill("answer"), 2),
         headers=indent(headers, 2),
         routes=indent("\n".join(locations.blocks(headers, tls.stream_seconds)), 2),
         error_pages=indent("\n".join(refusals.pages()), 2),
@@ -101,7 +102,7 @@ def _sockets(profile: Profile, places: Places, down: Collection[Path]) -> list[s
     if set(known) <= set(down):
         raise ProxyError("no replica would be left to answer; stop nginx instead, or let one of them answer")
     return [
-        f"server unix:{word(each, 'a socket')} max_fails=1 fail_timeout=5s{' down' if each in down else ''};"
+        f"server unix:{word(each, 'a socket')} max_fails=3 fail_timeout=5s{' down' if each in down else ''};"
         for each in dict.fromkeys(known)
     ]
 

@@ -71,6 +71,7 @@ def pages() -> Iterator[str]:
 
 def blocks(access_logs: str, refusals: str) -> Iterator[str]:
     """Yield a location for every answer; `access_logs` are the lines that all requests have, `refusals` the socket of `audit ship-nginx`."""
+    answer = "\n".join(line for line in template.fill("answer").split("\n") if not line.startswith("#"))
     for each in REFUSALS:
         logs = (
             f"{access_logs}\naccess_log syslog:server=unix:{refusals},nohostname refused;"
@@ -82,6 +83,7 @@ def blocks(access_logs: str, refusals: str) -> Iterator[str]:
                 "refusal",
                 code=each.code,
                 status=each.status,
+                answer=template.indent(answer, 1),
                 logs=template.indent(logs, 1),
                 more=template.indent(_more(each), 1),
                 body=_body(each),
