@@ -8,7 +8,7 @@ from cryptography.x509 import ReasonFlags
 from deepseek_local.cli import certs_site, render
 from deepseek_local.cli.certs_site import Site
 from deepseek_local.cli.render import Format
-from deepseek_local.rotation import revocation
+from deepseek_local.rotation import installation, revocation
 
 _REASONS = {
     "unspecified": ReasonFlags.unspecified,
@@ -58,5 +58,8 @@ def revoke(
     described = [{"serial": each.issued.serial, "names": each.issued.names} for each in found]
     lines = [f"{each.issued.serial} of {', '.join(each.issued.names)} is revoked." for each in found]
     render.result(output, described, lines)
+    current = site.layout.server.current
+    if current is not None and installation.serial(current) in {each.serial for each in found}:
+        render.note("It is the server's certificate in use; replace it with `certs rotate --now`.")
     if nginx_config is None:
         render.note("nginx reads the new list when it is reloaded; name its configuration with --nginx-config.")

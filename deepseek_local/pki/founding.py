@@ -7,17 +7,22 @@ Every step looks whether it was done, so that a run which was interrupted is sim
 from collections.abc import Sequence
 from datetime import datetime
 
+from deepseek_local.errors import PKIError
+from deepseek_local.files import make_directory
 from deepseek_local.hsm.uri import TokenURI
 from deepseek_local.pki import authority, trust
 from deepseek_local.pki.authority import Authority
 from deepseek_local.pki.build import Purpose
 from deepseek_local.pki.layout import Layout
 
+_DIRECTORY_MODE = 0o755
+
 
 def found(
     layout: Layout, site: str, permitted: Sequence[str], now: datetime, token: TokenURI | None = None
 ) -> list[Authority]:
     """Make what is missing and return the authorities; their keys are made in the token if one is named. Raises `PKIError`, `HSMError`."""
+    _open_way(layout)
     authorities = []
     for purpose in Purpose:
         hierarchy = layout.hierarchy(purpose)
@@ -33,3 +38,13 @@ def found(
     if not (layout.trust / trust.SERVER_ROOT).exists():  # another authority's root may be there
         trust.publish_server_root(layout)
     return authorities
+
+
+def _open_way(layout: Layout) -> None:
+    """Make the directory, through which the front door finds what it trusts whatever umask it was made under. Raises `PKIError`."""
+    if layout.directory.is_dir():
+        return
+    try:
+        make_directory(layout.directory, _DIRECTORY_MODE)
+    except OSError as error:
+        raise PKIError(f"{layout.directory} cannot be made: {error.strerror}; check owner and mode above it") from error

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from certified_site import NAME
+from certified_site import NAME, CertifiedSite
 from cryptography.hazmat.primitives.serialization import pkcs12
 from openssl import complaint
 
@@ -209,3 +209,18 @@ def test_an_empty_home_says_what_to_do_first(tmp_path, capsys, site):
         assert "certs i" in capsys.readouterr().err
     assert site.certs("status") == 0
     assert json.loads("[]") == site.json(capsys, "status")
+
+
+def test_whatever_the_umask_the_front_door_finds_whom_it_trusts_and_nobody_the_keys(tmp_path):
+    before = os.umask(0o077)
+    try:
+        made = CertifiedSite(tmp_path)
+        made.found()
+    finally:
+        os.umask(before)
+    for place in (made.layout.directory, made.layout.trust):
+        assert stat.S_IMODE(place.stat().st_mode) == 0o755
+    assert {stat.S_IMODE(each.stat().st_mode) for each in made.layout.trust.iterdir()} == {0o644}
+    private = [*made.layout.directory.rglob("key.pem")]
+    assert len(private) == 5
+    assert {stat.S_IMODE(each.stat().st_mode) for each in private} == {0o600}

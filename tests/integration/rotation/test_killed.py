@@ -9,13 +9,15 @@ import textwrap
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.x509 import ReasonFlags
 from killed import every_death
 
-from deepseek_local.pki import founding, standing
+from deepseek_local.identity import denied
+from deepseek_local.pki import certificates, founding, ledger, standing
 from deepseek_local.pki.build import Purpose
 from deepseek_local.pki.due import Alarm
 from deepseek_local.pki.layout import Layout
-from deepseek_local.rotation import renewal
+from deepseek_local.rotation import renewal, revocation
 from deepseek_local.rotation.installation import Step
 from deepseek_local.rotation.renewal import Job, Outcome
 
@@ -32,7 +34,7 @@ _SCRIPT = """
     from datetime import UTC, datetime
     from deepseek_local.pki import names
     from deepseek_local.pki.layout import Layout
-    from deepseek_local.rotation import renewal
+    from deepseek_local.rotation import renewal, revocation
     from deepseek_local.rotation.nginx import Nginx
     from deepseek_local.rotation.renewal import Job
     home, configuration, port, step = sys.argv[1:]
@@ -47,9 +49,7 @@ _SCRIPT = """
 
 
 def job(site) -> Job:
-    names = renewal.certificates.alternative_names(
-        renewal.certificates.read(site.layout.server.current / "certificate.pem")
-    )
+    names = certificates.alternative_names(certificates.read(site.layout.server.current / "certificate.pem"))
     return Job(site.layout, names, None, lambda *_: None, lambda _: None)
 
 
@@ -100,6 +100,33 @@ def test_killed_at_any_change_of_a_renewal_nginx_can_start_and_the_next_run_ends
         assert not [each for each in versions.directory.iterdir() if each.name.startswith(".draft")]
         assert {each.stat().st_mode & 0o777 for each in versions.directory.glob("v*/*")} == {0o600}
     assert deaths > 15
+
+
+def test_killed_at_any_change_of_a_revocation_the_next_run_completes_it(site):
+    serial = certificates.read(site.bundle("u:alice")).serial_number
+    pristine, denied_file = site.place / "pristine", site.home / "denied-serials.txt"
+    shutil.copytree(site.layout.directory, pristine, symlinks=True)
+
+    def prepare() -> None:
+        shutil.rmtree(site.layout.directory)
+        shutil.copytree(pristine, site.layout.directory, symlinks=True)
+        denied_file.unlink(missing_ok=True)
+
+    def work() -> None:
+        found = revocation.find(site.layout, "u:alice", "hospital.example", NOW)
+        why = ReasonFlags.unspecified
+        revocation.revoke(site.layout, found, why, NOW, denied=denied_file, nginx=None, record=lambda *_: None)
+
+    deaths = 0
+    for deaths, _ in enumerate(every_death(prepare, work), 1):  # noqa: B007 -- counted
+        work()
+        assert denied.read(denied_file) == {serial}
+        issuer = site.layout.hierarchy(Purpose.CLIENT).issuer
+        assert [int(each.serial, 16) for each in ledger.read(issuer.directory).withdrawn] == [serial]
+        lists = (site.layout.trust / "client-crl.pem").read_bytes()
+        assert (issuer.directory / "crl.pem").read_bytes() in lists
+        assert standing.read_list(issuer.directory / "crl.pem").get_revoked_certificate_by_serial_number(serial)
+    assert deaths > 10
 
 
 def test_killed_at_any_change_of_the_founding_the_next_run_completes_it(tmp_path):
