@@ -134,12 +134,17 @@ def _uncompressed(path: Path) -> BinaryIO:
 
 def segments(directory: Path) -> list[Segment]:
     """Return the segments in order, without a look at whether one is missing. Raises `AuditError` when the directory cannot be read."""
-    try:
-        names = [entry.name for entry in directory.iterdir()]
-    except OSError as error:
-        raise AuditError(f"cannot list {directory}: {error.strerror}; name the directory of the audit log") from error
+    # The listing of a large directory takes several calls, and misses a segment that gets its compressed name in between; but only once.
+    names = [*_names(directory), *_names(directory)]
     numbers = {int(match[1]) for name in names if (match := _NAME.fullmatch(name))}
     return [Segment(directory, number) for number in sorted(numbers)]
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return [entry.name for entry in directory.iterdir()]
+    except OSError as error:
+        raise AuditError(f"cannot list {directory}: {error.strerror}; name the directory of the audit log") from error
 
 
 def lines(directory: Path, since: int = 0) -> Iterator[tuple[Place, bytes]]:

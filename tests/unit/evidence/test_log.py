@@ -1,5 +1,7 @@
 import gzip
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +74,23 @@ def test_a_segment_that_is_compressed_meanwhile_is_found(directory):
     path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
     path.unlink()
     assert list(plain.pieces()) == [line(0), line(1), line(2)]
+
+
+def test_a_segment_that_gets_its_compressed_name_while_it_is_listed_is_not_missing(tmp_path, monkeypatch):
+    """As with a directory so large that the kernel lists it in parts: the new name stands in one that was read already."""
+    names = [f"segment-{number:06d}.jsonl" for number in (1, 2, 3)]
+    for name in names:
+        (tmp_path / name).touch()
+    listed = Path.iterdir
+
+    def list_in_parts(directory: Path) -> Iterator[Path]:
+        before = sorted(listed(directory))
+        if (plain := directory / names[1]).exists():
+            plain.rename(directory / f"{names[1]}.gz")
+        yield from (place for place in before if place.exists())
+
+    monkeypatch.setattr(Path, "iterdir", list_in_parts)
+    assert [segment.name for segment in segments(tmp_path)] == names
 
 
 @pytest.mark.parametrize("cut", [1, 5, 12, 30])
