@@ -1,11 +1,16 @@
 """nginx's list of routes and the front door's are one list."""
 
 import re
+from pathlib import Path
+
+import pytest
 
 from deepseek_local.access import Risk
 from deepseek_local.policy.routes import CATALOGUE, WEBSOCKET, match
 from deepseek_local.proxy import locations
 from deepseek_local.proxy.refusals import REFUSALS, pages
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_every_served_route_has_a_location_and_no_other_has():
@@ -41,3 +46,9 @@ def test_every_refusal_of_nginx_that_the_issue_names_has_an_answer():
     assert "error_page 404 /.refused/404;" in list(pages())
     # Its body stands between single quotes, in which nginx looks for variables.
     assert not [each for each in REFUSALS if set("'$\\") & set(each.message)]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_refusal_of_nginx_is_explained(language):
+    text = (ROOT / "docs" / language / "reference/errors.md").read_text("utf-8")
+    assert [each.reason for each in REFUSALS if f"| {each.status} | `{each.kind}` | `{each.reason}` |" not in text] == []
