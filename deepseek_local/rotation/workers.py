@@ -37,7 +37,12 @@ def accepting(pid_file: Path) -> set[int]:
         children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     except (OSError, ValueError) as error:
         raise PKIError(f"nginx does not run, as far as {pid_file} tells ({error}); start it") from error
-    return {int(child) for child in children if _is_accepting(child)}
+    titles = {int(child): _title(child) for child in children}
+    if children and not any(titles.values()):
+        raise PKIError(
+            "nginx's workers cannot be seen in /proc; let this run without ProtectProc=invisible, or with CAP_SYS_PTRACE"
+        )
+    return {child for child, title in titles.items() if title.startswith(_ACCEPTS) and _LEAVES not in title}
 
 
 def wait_for_new(pid_file: Path, old: set[int]) -> None:
@@ -57,9 +62,8 @@ def _looks(pid_file: Path) -> Iterator[set[int]]:
         time.sleep(_PAUSE_SECONDS)
 
 
-def _is_accepting(child: str) -> bool:
+def _title(child: str) -> str:
     try:
-        title = Path(f"/proc/{child}/cmdline").read_bytes().rstrip(b"\0 ").decode(errors="replace")
-    except OSError:  # it has ended meanwhile
-        return False
-    return title.startswith(_ACCEPTS) and _LEAVES not in title
+        return Path(f"/proc/{child}/cmdline").read_bytes().rstrip(b"\0 ").decode(errors="replace")
+    except OSError:  # it has ended meanwhile, or is hidden
+        return ""

@@ -115,6 +115,17 @@ def test_while_the_hsm_is_away_or_the_pin_wrong_the_old_certificate_serves(in_to
     assert PIN not in "".join(place.read_text() for place in in_token.layout.directory.rglob("*.uri"))
 
 
+def test_a_successor_gets_its_key_in_the_same_token(in_token):
+    assert in_token.certs("rotate", "--authority", "server", "--now") == 0
+    assert in_token.certs("rotate", "--authority", "server", "--activate") == 0
+    assert not list(in_token.layout.directory.glob("*-*/key.pem"))
+    names = {place.read_text() for place in in_token.layout.directory.rglob("key.uri")}
+    assert len(names) == 5
+    with in_token.served():
+        assert in_token.rotate("--now") == 0
+        assert in_token.served_serial() == in_token.current_serial()
+
+
 def test_while_the_hsm_is_away_a_revoked_client_is_denied_and_the_rest_follows(in_token, token, capsys, tmp_path):
     bundle = in_token.bundle("u:alice")
     token.tokens.rename(tmp_path / "unplugged")
