@@ -53,9 +53,6 @@ def archive(chosen: Sequence[Prunable], destination: Path) -> None:
 
 def remove(directory: Path, chosen: Sequence[Prunable], now: datetime, by: str) -> None:
     """Declare segments pruned and delete them. Raises `AuditError` when one cannot be, with those before it gone."""
-    for each in chosen:
-        if (draft := directory / f".{each.segment.name}.gz.new").exists():
-            raise AuditError(f"{draft} shows that the segment is being compressed; try again when it is gone")
     first, last = extent(chosen)
     line = {
         "by": by,
@@ -67,14 +64,21 @@ def remove(directory: Path, chosen: Sequence[Prunable], now: datetime, by: str) 
     try:
         _append(directory / NAME, msgspec.json.encode(line) + b"\n")
         for each in chosen:
-            for path in files(each.segment):
-                path.unlink()
-            sync_directory(directory)
+            _delete(each.segment)
     except OSError as error:
         raise AuditError(
             f"cannot prune {directory}: {error.strerror} ({error.filename}); "
             "take the append-only flag from the segment (chattr -a), run it as the owner, then try again"
         ) from error
+
+
+def _delete(segment: Segment) -> None:
+    """Delete the files of a segment in the order in which a compressor makes them, so that one at work cannot bring it back."""
+    plain = segment.directory / segment.name
+    compressed = f"{plain.name}.gz"
+    for path in (plain, plain.with_name(f".{compressed}.new"), plain.with_name(compressed)):
+        path.unlink(missing_ok=True)
+    sync_directory(segment.directory)
 
 
 def files(segment: Segment) -> list[Path]:

@@ -1,12 +1,16 @@
 """Which segments go, and what is left of them."""
 
+import contextlib
 import json
 import os
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from stored_log import StoredLog
 
+from deepseek_local.audit import compression
 from deepseek_local.cli.main import run
 from deepseek_local.errors import AuditError, ExitCode, TamperedError
 from deepseek_local.evidence import prune
@@ -166,11 +170,42 @@ def test_an_archive_with_something_else_in_it_is_refused(log, tmp_path, kind):
         prune.archive(plan(log.directory, day(3)), archive)
 
 
-def test_a_segment_that_is_just_compressed_is_left_alone(log):
+@pytest.mark.parametrize("step", ["_write", "_digest"])
+def test_a_segment_that_is_just_compressed_does_not_come_back(log, monkeypatch, step):
+    """A compressor begins after the records are declared gone, and is still at it when the files have gone."""
+    chosen = plan(log.directory, day(5))
+    gone, begun = threading.Event(), threading.Event()
+    append, work = prune._append, getattr(compression, step)
+
+    def compress() -> None:
+        with contextlib.suppress(AuditError):
+            compression.compress(log.directory / "segment-000003.jsonl", threading.Event())
+
+    def wait(*arguments: object) -> bytes:
+        result = work(*arguments)
+        begun.set()
+        gone.wait()
+        return result
+
+    compressor = threading.Thread(target=compress)
+
+    def append_then_compress(path: Path, line: bytes) -> None:
+        append(path, line)
+        compressor.start()
+        begun.wait()
+
+    monkeypatch.setattr(prune, "_append", append_then_compress)
+    monkeypatch.setattr(compression, step, wait)
+    prune.remove(log.directory, chosen, NOW, "os:auditor")
+    gone.set()
+    compressor.join()
+    assert names(log) == ["checkpoints.jsonl", "pruned.jsonl", "segment-000004.jsonl", "segment-000005.jsonl"]
+
+
+def test_the_draft_of_a_dead_compressor_goes_with_its_segment(log):
     (log.directory / ".segment-000001.jsonl.gz.new").touch()
-    with pytest.raises(AuditError, match="is being compressed"):
-        prune.remove(log.directory, plan(log.directory, day(4)), NOW, "os:auditor")
-    assert "segment-000001.jsonl.gz" in names(log)
+    prune.remove(log.directory, plan(log.directory, day(3)), NOW, "os:auditor")
+    assert not [name for name in names(log) if "000001" in name]
 
 
 def test_the_command_shows_what_it_would_do_and_does_nothing(log, capsys):
