@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from deepseek_local.cli import render
-from deepseek_local.cli.deploy_options import Target, down_option, installed_option, target_options
+from deepseek_local.cli.deploy_options import Target, down_option, installed_option, with_target
 from deepseek_local.cli.render import Format
 from deepseek_local.errors import Error, ExitCode
 from deepseek_local.identity import keys
@@ -26,25 +26,19 @@ class Finding:
 
 
 @click.command("check")
-@target_options
+@with_target
 @down_option
 @installed_option
 @click.pass_context
 def command(
     context: click.Context,
     *,
-    profile: str,
-    sets: tuple[str, ...],
-    home: Path,
-    refusals: Path | None,
-    user: str,
-    logs: Path,
+    target: Target,
     output: Format,
     down: tuple[Path, ...],
     nginx_config: Path,
 ) -> None:
     """Try the rendered configuration, and compare it with the installed one; exit with 1 if anything is wrong."""
-    target = Target.of(profile, sets=sets, home=home, refusals=refusals, user=user, logs=logs)
     findings = [*_tried(target, down), *_compared(target, down, Installed(nginx_config.absolute()))]
     render.result(output, findings, _lines(findings))
     if not all(finding.is_right for finding in findings):

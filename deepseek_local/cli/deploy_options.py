@@ -1,5 +1,6 @@
 """What the commands of `deploy` share: one profile, the host below it, and its nginx."""
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,28 +26,68 @@ class Target:
     places: Places
     surroundings: Surroundings
 
-    @classmethod
-    def of(
-        cls,
-        name: str,
+
+def with_target(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--profile`, `--set`, `--home` and the options for nginx on this host, which reach the command as `target: Target`; and `output`."""
+
+    @functools.wraps(command)
+    def called(
         *,
+        profile: str,
         sets: tuple[str, ...],
         home: Path,
         refusals: Path | None,
         user: str,
         logs: Path,
-    ) -> "Target":
-        """Read the profile. Raises `ProfileError`."""
-        profile = load.load(name, sets=sets, environment=os.environ)
-        called = Path(name).stem if name.endswith(".yaml") else Path(name).name
-        socket = refusals or Path("/run/deepseek-audit-nginx", called, "nginx.sock")
-        surroundings = Surroundings(called, socket.absolute(), user, logs.absolute())
-        return cls(profile, Places.of(home, os.environ), surroundings)
+        pid: Path,
+        temporary: Path,
+        **rest: object,
+    ) -> None:
+        chosen = load.load(profile, sets=sets, environment=os.environ)
+        name = Path(profile).stem if profile.endswith(".yaml") else Path(profile).name
+        told = (refusals or Path("/run/deepseek-audit-nginx", name, "nginx.sock")).absolute()
+        there = Surroundings(name, told, user, logs.absolute(), pid.absolute(), temporary.absolute())
+        command(target=Target(chosen, Places.of(home, os.environ), there), **rest)
+
+    options = (
+        profile_option,
+        set_option,
+        home_option,
+        _refusals_option,
+        _user_option,
+        *_PLACES,
+        format_option,
+        verbose_option,
+    )
+    for option in reversed(options):
+        called = option(called)
+    return called
 
 
-def target_options(command: Command) -> Command:
-    """Add `--profile`, `--set`, `--home`, and what is special about this host; the parameters are those of `Target.of`, and `output`."""
-    refusals = click.option(
+def _place_option(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
+    return click.option(
+        f"--nginx-{name}",
+        name,
+        type=click.Path(path_type=Path),
+        default=Path(default),
+        envvar=f"DEEPSEEK_LOCAL_NGINX_{name.upper()}",
+        show_default=True,
+        show_envvar=True,
+        help=help_text,
+    )
+
+
+_PLACES = (
+    _place_option("logs", "/var/log/nginx", "Directory of nginx's logs."),
+    _place_option("pid", "/run/nginx.pid", "File with the id of nginx's main process; one for each nginx of a host."),
+    _place_option(
+        "temporary", "/var/lib/nginx", "Directory that nginx wants for temporary files, of which there are none."
+    ),
+)
+
+
+def _refusals_option(command: Command) -> Command:
+    return click.option(
         "--refusals",
         metavar="SOCKET",
         type=click.Path(path_type=Path),
@@ -54,8 +95,11 @@ def target_options(command: Command) -> Command:
         show_default="/run/deepseek-audit-nginx/PROFILE/nginx.sock",
         show_envvar=True,
         help="Socket of `audit ship-nginx`, to which nginx tells what it refuses.",
-    )
-    user = click.option(
+    )(command)
+
+
+def _user_option(command: Command) -> Command:
+    return click.option(
         "--nginx-user",
         "user",
         default="www-data",
@@ -63,19 +107,7 @@ def target_options(command: Command) -> Command:
         show_default=True,
         show_envvar=True,
         help="User of nginx's workers; elsewhere than on Debian and Ubuntu it is nginx.",
-    )
-    logs = click.option(
-        "--nginx-logs",
-        "logs",
-        type=click.Path(path_type=Path),
-        default=Path("/var/log/nginx"),
-        envvar="DEEPSEEK_LOCAL_NGINX_LOGS",
-        show_default=True,
-        show_envvar=True,
-        help="Directory of nginx's logs.",
-    )
-    rest = format_option(verbose_option(refusals(user(logs(command)))))
-    return profile_option(set_option(home_option(rest)))
+    )(command)
 
 
 def down_option(command: Command) -> Command:

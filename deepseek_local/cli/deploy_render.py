@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from deepseek_local.cli import render
-from deepseek_local.cli.deploy_options import Target, down_option, target_options
+from deepseek_local.cli.deploy_options import Target, down_option, with_target
 from deepseek_local.cli.render import Format
 from deepseek_local.identity import keys
 from deepseek_local.proxy import configuration, trial
@@ -24,7 +24,7 @@ def _version(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 
 @click.command("render")
-@target_options
+@with_target
 @down_option
 @click.option(
     "--nginx-version",
@@ -53,12 +53,7 @@ def _version(_context: click.Context, _parameter: click.Parameter, value: str | 
 )
 def command(
     *,
-    profile: str,
-    sets: tuple[str, ...],
-    home: Path,
-    refusals: Path | None,
-    user: str,
-    logs: Path,
+    target: Target,
     output: Format,
     down: tuple[Path, ...],
     version: Version | None,
@@ -70,7 +65,6 @@ def command(
         raise click.UsageError("--reload needs --to: name the file that nginx reads.")
     if to is not None and version is not None:
         raise click.UsageError("--nginx-version is for looking; what is installed is for the nginx of this host.")
-    target = Target.of(profile, sets=sets, home=home, refusals=refusals, user=user, logs=logs)
     text = configuration.render(
         target.profile, target.places, target.surroundings, version or Program().version(), down
     )

@@ -91,7 +91,8 @@ class FrontedSite:
         ]
 
     @property
-    def profile(self) -> Profile:
+    def settings(self) -> tuple[str, ...]:
+        """What differs from the profile that it is made of."""
         own = (
             "gateway.listen=unix",
             f"tls.site={SITE}",
@@ -100,7 +101,11 @@ class FrontedSite:
             f"tls.port={self.port}",
             f"tls.replicas={json.dumps([str(each) for each in self.sockets[1:]])}",
         )
-        return load("cpu-demo", sets=(*own, *self.sets))
+        return *own, *self.sets
+
+    @property
+    def profile(self) -> Profile:
+        return load("cpu-demo", sets=self.settings)
 
     @property
     def surroundings(self) -> Surroundings:
