@@ -186,6 +186,16 @@ def test_the_engine_cannot_steer_nginx(site: FrontedSite, engine: QuickEngine):
 
 
 @pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("target", ['/v1/m\xff"\\odels', "/v1/models?\xff\xfe", '/"},{"x":"', "/v1/\x7f\x01models"])
+@pytest.mark.usefixtures("engine")
+def test_no_client_breaks_a_line_of_the_log(site: FrontedSite, target: str):
+    before = len(site.logged())
+    assert site.ask(site.alice, request(target)).status in {400, 404}
+    wait_until(lambda: len(site.logged()) == before + 1)
+    assert set(site.logged()[-1]["path"]) <= {chr(code) for code in range(0x21, 0x7F)}
+
+
+@pytest.mark.usefixtures("engine")
 def test_every_request_has_its_line_with_the_serial_number(site: FrontedSite):
     bob = site.client("u:bob")
     site.ask(bob)
