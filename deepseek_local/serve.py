@@ -21,10 +21,10 @@ from deepseek_local.access import CANARY
 from deepseek_local.audit.admin import who
 from deepseek_local.capture import site_key
 from deepseek_local.doctor import preflight
-from deepseek_local.doctor.finding import Finding
 from deepseek_local.engine import args, compat, environment, installed
 from deepseek_local.errors import LaunchError, ModelError
 from deepseek_local.files import make_directory, write_atomic
+from deepseek_local.finding import Finding
 from deepseek_local.identity import keys, tokens
 from deepseek_local.models import card, checkpoint
 from deepseek_local.models.facts import ModelFacts

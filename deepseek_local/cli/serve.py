@@ -14,8 +14,8 @@ from deepseek_local import serve
 from deepseek_local.cli import render, ways
 from deepseek_local.cli.options import format_option, home_option, profile_option, set_option, verbose_option
 from deepseek_local.cli.render import Format
-from deepseek_local.doctor.finding import Severity
 from deepseek_local.errors import OutputError
+from deepseek_local.finding import Severity
 from deepseek_local.serve import Prepared
 from deepseek_local.supervisor.state import State
 

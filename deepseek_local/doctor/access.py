@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from deepseek_local import digest_keys
 from deepseek_local.access import CANARY, Access, Principal
-from deepseek_local.doctor.finding import Finding, error, warning
 from deepseek_local.errors import HSMError, IdentityError, PolicyError
+from deepseek_local.finding import Finding, error, warning
 from deepseek_local.hsm import session, uri
 from deepseek_local.identity import denied, issuers, key_set, keys, store
 from deepseek_local.plan import Plan

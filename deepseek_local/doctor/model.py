@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from deepseek_local.doctor.finding import Finding, error
 from deepseek_local.errors import ModelError
+from deepseek_local.finding import Finding, error
 from deepseek_local.models import checkpoint
 from deepseek_local.plan import Plan
 

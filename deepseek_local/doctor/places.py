@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deepseek_local.doctor import holder
-from deepseek_local.doctor.finding import Finding, error, warning
+from deepseek_local.finding import Finding, error, warning
 from deepseek_local.plan import Plan
 from deepseek_local.profile.front_door import Listen
 from deepseek_local.supervisor import sockets

@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from deepseek_local.doctor import access, model, places, software
-from deepseek_local.doctor.finding import Finding, Severity, error
 from deepseek_local.errors import PreflightError
+from deepseek_local.finding import Finding, Severity, error
 from deepseek_local.plan import Plan
 
 _log = logging.getLogger(__name__)

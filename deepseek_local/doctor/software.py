@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from deepseek_local.doctor.finding import Finding, error
 from deepseek_local.engine.installed import installed_version
+from deepseek_local.finding import Finding, error
 from deepseek_local.plan import Plan
 from deepseek_local.profile.schema import Vendor
 

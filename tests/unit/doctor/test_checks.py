@@ -7,7 +7,7 @@ import pytest
 from certificates import Authority
 
 from deepseek_local.doctor import access, model, places, software
-from deepseek_local.doctor.finding import Finding, Severity
+from deepseek_local.finding import Finding, Severity
 from deepseek_local.models import checkpoint
 
 

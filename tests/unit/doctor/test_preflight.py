@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import pytest
 
 from deepseek_local.doctor import access, model, places, preflight, software
-from deepseek_local.doctor.finding import Finding, error, warning
 from deepseek_local.errors import ExitCode, PreflightError
+from deepseek_local.finding import Finding, error, warning
 from deepseek_local.plan import Plan
 
 
