@@ -10,7 +10,6 @@ import shutil
 import pytest
 from volume import KEY, NEXT_KEY, Volume
 
-from deepseek_local.cli.main import run
 from deepseek_local.errors import Error
 from deepseek_local.storage import unlock
 from deepseek_local.storage.header import RECOVERY_SLOTS
@@ -20,19 +19,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 WITHIN = "0.01"
 """Seconds into a call."""
 CHANGES = ("token", "luksFormat", "luksAddKey", "luksChangeKey", "luksKillSlot", "luksHeaderBackup")
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Run commands in this process, which is quicker."""
-
-    def call(volume: Volume, *words: str) -> int:
-        for name, value in volume.environment().items():
-            monkeypatch.setenv(name, value)
-        volume.kill_at(None)
-        return run(("storage", *words))
-
-    return call
 
 
 def points(calls: list[str], *within: str) -> list[tuple[int, str]]:
@@ -64,7 +50,7 @@ def ways_in(volume: Volume) -> list[str]:
     return found
 
 
-def test_a_change_of_keys(volume, here, capsys):
+def test_a_change_of_keys(volume):
     shutil.copy(volume.image, original := volume.place / "original")
     words = ("rekey", "--new-key", volume.token.uri(NEXT_KEY), "--header-backup")
     calls = steps(volume, *words, str(volume.backup()))
@@ -79,13 +65,13 @@ def test_a_change_of_keys(volume, here, capsys):
         assert len(ways) > 1, (number, how)
         seen.add(tuple(ways))
 
-        assert here(volume, *words, str(volume.backup())) == 0, (number, how, capsys.readouterr().err)
+        volume.done(*words, str(volume.backup()))
         assert volume.is_whole(), (number, how)
         assert ways_in(volume) == [NEXT_KEY, "recovery"]
     assert seen == {(KEY, "recovery"), (NEXT_KEY, "recovery")}
 
 
-def test_a_new_recovery_key(volume, here, capsys):
+def test_a_new_recovery_key(volume):
     shutil.copy(volume.image, original := volume.place / "original")
     words = ("recovery-key", "--format=json", "--header-backup")
     calls = steps(volume, *words, str(volume.backup()))
@@ -100,12 +86,11 @@ def test_a_new_recovery_key(volume, here, capsys):
         assert KEY in ways_in(volume)
         assert any(volume.opens_with(each) for each in on_paper), (number, how)
 
-        assert here(volume, *words, str(volume.backup())) == 0, capsys.readouterr().err
+        volume.done(*words, str(volume.backup()))
         assert volume.is_whole(), (number, how)
-        capsys.readouterr()
 
 
-def test_a_volume_in_the_making(empty, here, capsys):
+def test_a_volume_in_the_making(empty):
     words = ("init", "--yes", "--format=json", "--force", str(empty.image), "--header-backup")
     calls = steps(empty, *words, str(empty.backup()))
     for number, how in points(calls, WITHIN):
@@ -115,14 +100,13 @@ def test_a_volume_in_the_making(empty, here, capsys):
         empty.kill_at(None)
 
         plain = tuple(word for word in words if word not in ("--force", str(empty.image)))
-        if here(empty, *plain, str(empty.backup())) != 0:
-            assert "name an empty device" in capsys.readouterr().err
-            assert here(empty, *words, str(empty.backup())) == 0, (number, how, capsys.readouterr().err)
+        if (again := empty.run(*plain, str(empty.backup()))).code != 0:
+            assert "name an empty device" in again.said
+            empty.done(*words, str(empty.backup()))
         assert empty.is_whole(), (number, how)
-        capsys.readouterr()
 
 
-def test_a_lost_hsm_being_replaced(volume, here, monkeypatch, capsys):
+def test_a_lost_hsm_being_replaced(volume):
     shutil.copy(volume.image, original := volume.place / "original")
     words = ("rekey", "--recovery-key", "--new-key", volume.token.uri(NEXT_KEY), "--header-backup")
     volume.kill_at(None)
@@ -134,7 +118,6 @@ def test_a_lost_hsm_being_replaced(volume, here, monkeypatch, capsys):
         volume.kill_at(None)
         assert "recovery" in ways_in(volume), (number, how)
 
-        monkeypatch.setattr("builtins.input", lambda _: volume.recovery_key)
-        assert here(volume, *words, str(volume.backup())) == 0, (number, how, capsys.readouterr().err)
+        volume.done(*words, str(volume.backup()), typed=volume.recovery_key)
         assert volume.is_whole(), (number, how)
         assert ways_in(volume) == [NEXT_KEY, "recovery"]
