@@ -114,6 +114,7 @@ def _issue(
     directory = directory or Path(client_bundle.file_name(principal))
     root = _server_root(site)
     password = _password(password_file) if password_file else secrets.token_urlsafe(_PASSWORD_BYTES)
+    client_bundle.make_place(directory)
     key = keys.for_leaf()
     path = _signed(site, name, key.public_key())
     server = next(iter(site.profile.tls.server_names), "SERVER")

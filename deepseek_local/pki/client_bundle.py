@@ -47,11 +47,18 @@ def files(
     }
 
 
+def make_place(directory: Path) -> None:
+    """Make the directory, before anything is signed for it. Raises `PKIError`."""
+    try:
+        if not directory.is_dir():
+            make_directory(directory, _DIRECTORY_MODE)
+    except OSError as error:
+        raise PKIError(f"{directory} cannot be made: {error.strerror}; name another place with --to") from error
+
+
 def write(directory: Path, content: Mapping[str, bytes]) -> None:
     """Write the files for their owner's eyes. Raises `PKIError`."""
     try:
-        if not directory.exists():
-            make_directory(directory, _DIRECTORY_MODE)
         for name, each in content.items():
             write_atomic(directory / name, each)
     except OSError as error:

@@ -114,5 +114,7 @@ def read_list(place: Path) -> x509.CertificateRevocationList:
     """Read a revocation list. Raises `PKIError`."""
     try:
         return x509.load_pem_x509_crl(read_regular(place, _BYTES_LIMIT))
-    except (OSError, ValueError) as error:
-        raise PKIError(f"the list {place} cannot be read ({error}); run `certs crl`") from error
+    except OSError as error:
+        raise PKIError(f"the list {place} cannot be read: {error.strerror}; run `certs crl`") from error
+    except ValueError as error:
+        raise PKIError(f"{place} holds no revocation list in PEM; run `certs crl`") from error

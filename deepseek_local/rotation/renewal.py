@@ -68,6 +68,10 @@ def run(job: Job, now: datetime, *, at_once: bool = False) -> Outcome:
         current = versions.current
         if current is None:
             raise PKIError("there is no server certificate yet; make the first with `certs issue server`")
+        if not current.is_dir():
+            raise PKIError(
+                f"{current}, which is to be in use, is not there; restore it, or link `current` to a version beside it"
+            )
         versions.discard_newer()
         if not versions.is_proven(current):
             installation.prove(versions, current, job.nginx, job.tell)

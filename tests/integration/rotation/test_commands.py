@@ -211,6 +211,21 @@ def test_an_empty_home_says_what_to_do_first(tmp_path, capsys, site):
     assert json.loads("[]") == site.json(capsys, "status")
 
 
+def test_nothing_is_signed_for_a_place_that_takes_no_files(site, capsys):
+    assert site.certs("issue", "client", "u:alice", "--to", "/dev/null") == ExitCode.FAILED
+    assert "/dev/null cannot be made: " in capsys.readouterr().err
+    assert [each["sort"] for each in site.json(capsys, "status")].count("leaf") == 1
+
+
+def test_a_link_that_leads_nowhere_is_told_of(site, capsys):
+    link = site.layout.server.directory / "current"
+    link.unlink()
+    link.symlink_to("v0007")
+    assert site.certs("rotate") == ExitCode.FAILED
+    assert "v0007, which is to be in use, is not there" in capsys.readouterr().err
+    assert [version.name for version in site.layout.server.all()] == ["v0001"]
+
+
 def test_whatever_the_umask_the_front_door_finds_whom_it_trusts_and_nobody_the_keys(tmp_path):
     before = os.umask(0o077)
     try:
