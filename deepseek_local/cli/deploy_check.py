@@ -12,6 +12,7 @@ from deepseek_local.cli.render import Format
 from deepseek_local.errors import Error, ExitCode
 from deepseek_local.identity import keys
 from deepseek_local.proxy import configuration, trial
+from deepseek_local.proxy.doubts import doubts
 from deepseek_local.proxy.installed import Installed
 from deepseek_local.proxy.running import Program
 
@@ -39,10 +40,15 @@ def command(
     nginx_config: Path,
 ) -> None:
     """Try the rendered configuration, and compare it with the installed one; exit with 1 if anything is wrong."""
-    findings = [*_tried(target, down), *_compared(target, down, Installed(nginx_config.absolute()))]
+    findings = [_meant(target), *_tried(target, down), *_compared(target, down, Installed(nginx_config.absolute()))]
     render.result(output, findings, _lines(findings))
     if not all(finding.is_right for finding in findings):
         context.exit(ExitCode.FAILED)
+
+
+def _meant(target: Target) -> Finding:
+    said = tuple(doubts(target.profile))
+    return Finding("the profile lets clients through", not said, said)
 
 
 def _tried(target: Target, down: tuple[Path, ...]) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """A site with certificates of its own, and the real nginx on loopback with the configuration that is rendered for it."""
 
+import grp
 import json
 import os
 import pwd
@@ -95,6 +96,8 @@ class FrontedSite:
         """What differs from the profile that it is made of."""
         own = (
             "gateway.listen=unix",
+            f"gateway.socket_group={grp.getgrgid(os.getgid()).gr_name}",
+            'gateway.certificates.issuers=["pki/trust/client-issuers.pem"]',
             f"tls.site={SITE}",
             f'tls.server_names=["{NAME}", "127.0.0.1"]',
             'tls.addresses=["127.0.0.1"]',

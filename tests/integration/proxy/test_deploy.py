@@ -65,7 +65,7 @@ def test_what_is_shown_is_what_is_installed(own: FrontedSite, deploy: Callable[.
 def test_what_is_right_is_called_right(deploy: Callable[..., Any], installed: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/bin")  # without gixy
     code, said, _ = deploy("check", "--nginx-config", str(installed))
-    assert (code, [line[:4] for line in said.splitlines() if not line.startswith(" ")]) == (0, ["ok  "] * 4)
+    assert (code, [line[:4] for line in said.splitlines() if not line.startswith(" ")]) == (0, ["ok  "] * 5)
     assert "gixy is not installed" in said
 
 
@@ -76,6 +76,24 @@ def test_a_change_of_the_profile_is_found_and_shown(own: FrontedSite, deploy: Ca
     assert any(line.strip().startswith("+") and "burst=77" in line for line in said.splitlines())
     code, said, _ = deploy("check", "--nginx-config", str(installed), "--down", str(own.sockets[1]))
     assert (code, "fail_timeout=5s down;" in said) == (1, True)
+
+
+def test_a_profile_by_which_nobody_gets_through_is_found(deploy: Callable[..., Any], installed: Path):
+    lacking = (
+        "gateway.socket_group=null",
+        "gateway.certificates.issuers=[]",
+        "tls.stream_seconds=60",
+        "engine.drain_timeout_seconds=61",
+    )
+    words = [word for setting in lacking for word in ("--set", setting)]
+    code, said, _ = deploy("check", "--nginx-config", str(installed), *words)
+    assert code == 1
+    for setting in (
+        "gateway.socket_group is not set",
+        "gateway.certificates.issuers is empty",
+        "tls.stream_seconds (60)",
+    ):
+        assert setting in said
 
 
 def test_a_wrong_key_or_mode_is_found(deploy: Callable[..., Any], installed: Path):
