@@ -142,7 +142,8 @@ def test_words_that_do_not_go_together_are_refused(deploy: Callable[..., Any], t
     assert deploy("render", "--reload")[0] == 2
     assert deploy("render", "--to", str(tmp_path / "x"), "--nginx-version", "1.22.1")[0] == 2
     assert deploy("render", "--nginx-version", "newest")[0] == 2
-    assert deploy("render", "--nginx-version", "1.22.1", "--set", "gateway.listen=loopback")[0] == 1
+    assert deploy("render", "--nginx-version", "1.22.1", "--set", "gateway.listen=loopback")[0] == 3
+    assert deploy("render", "--nginx-version", "1.22.1", "--set", "tls.server_names=[]")[0] == 1
 
 
 def test_a_replica_is_taken_out_by_one_command_and_put_back_by_another(own: FrontedSite, deploy: Callable[..., Any]):
