@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from certified_site import NGINX, CertifiedSite
-from soft_token import PIN
+from soft_token import FINAL_TRY, LOCKED, PIN
 
 from deepseek_local.errors import ExitCode, HSMError, PKIError
 from deepseek_local.identity import denied
@@ -113,6 +113,18 @@ def test_while_the_hsm_is_away_or_the_pin_wrong_the_old_certificate_serves(in_to
         assert in_token.rotate("--now") == 0
         assert in_token.served_serial() != before
     assert PIN not in "".join(place.read_text() for place in in_token.layout.directory.rglob("*.uri"))
+
+
+@pytest.mark.parametrize(("flag", "said"), [(LOCKED, "is locked"), (FINAL_TRY, "has one try left")])
+def test_a_locked_token_or_the_last_try_of_a_pin_stops_the_renewal_alone(in_token, token, capsys, flag, said):
+    with in_token.served():
+        assert in_token.rotate() == 0
+        before = in_token.served_serial()
+        token.set_flag(flag)
+        for _ in range(2):
+            assert in_token.rotate("--now") == HSMError.exit_code
+            assert said in capsys.readouterr().err
+        assert in_token.served_serial() == in_token.current_serial() == before
 
 
 def test_a_successor_gets_its_key_in_the_same_token(in_token):
