@@ -40,7 +40,7 @@ The exact bytes of a line, newline included, are what later digests and proofs a
     count   in `suppressed`: refusals that were only counted, `since` a moment
             in `ban`: failed attempts, the first of them `since`; `until` is when the ban ends
             in `gap`: records that were lost, made between `since` and `until`
-    late_us how long the sender held the record back (`audit.mode: degraded`): it was made so long before `ts`
+    late_us how long the sender held the record back (`audit.mode: degraded`, `storage`): it was made so long before `ts`
     answer  {hmac, bytes}: keyed digest and length of the answer, which left in as many `chunks`
     tokens  {in, out}: what the engine computed
     aborted the answer did not get to its end; `duration_us` after the decision

@@ -18,6 +18,7 @@ def device_option(command: Command) -> Command:
     return click.option(
         "--device",
         type=click.Path(path_type=Path),
+        callback=_absolute,
         required=True,
         envvar="DEEPSEEK_LOCAL_STORAGE_DEVICE",
         show_envvar=True,
@@ -111,6 +112,11 @@ def insist(key: TokenURI | None) -> TokenURI:
     if key is None:
         raise click.UsageError("Missing option '--key'.")
     return key
+
+
+def _absolute(_context: click.Context, _parameter: click.Parameter, value: Path) -> Path:
+    """Keep the name, which may be a link below /dev/disk, and let no program take it for an option."""
+    return value.absolute()
 
 
 def _parse(_context: click.Context, _parameter: click.Parameter, value: str | None) -> TokenURI | None:

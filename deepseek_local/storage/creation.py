@@ -5,6 +5,7 @@ A run that is cut off leaves a header without data below it, since nobody had th
 """
 
 import os
+import secrets
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +71,7 @@ def insist_on_room_for(backup: Path) -> None:
 
 
 def copy_header(device: Path, backup: Path) -> None:
-    """Copy the header into a new file, durably, and not onto the volume itself. Raises `StorageError`."""
+    """Copy the header into a new file that is complete and durable, or not there, and not on the volume itself. Raises `StorageError`."""
     insist_on_room_for(backup)
     place = backup.absolute().parent
     opened = mapping.find(header.read(device).uuid)
@@ -79,15 +80,23 @@ def copy_header(device: Path, backup: Path) -> None:
         raise StorageError(
             f"{backup} lies on the volume whose header it copies; name a file elsewhere with --header-backup"
         )
+    draft = place / f".{backup.name}.{secrets.token_hex(8)}"
     try:
-        cryptsetup.backup_header(device, backup)
-        descriptor = os.open(backup, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        sync_directory(place)
-    except OSError as error:
+        cryptsetup.backup_header(device, draft)
+        _sync(draft)
+        os.link(draft, backup)  # unlike a rename, it never replaces what somebody else made in the meantime
+    except (OSError, StorageError) as error:
         raise StorageError(
-            f"the copy {backup} of the header is not certainly on disk: {error.strerror}; run `storage backup-header` with another file"
+            f"the volume is as it should be, but its header is not copied to {backup}: {error}; run `storage backup-header` with another file"
         ) from error
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_directory(place)
+
+
+def _sync(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,5 +1,6 @@
 """What is on a device before anything is written to it, as wipefs(8) finds it: file systems, partition tables, other volumes."""
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import msgspec
 
 from deepseek_local.errors import StorageError
 from deepseek_local.storage import cryptsetup
+from deepseek_local.storage.mapping import BLOCK
 
 SMALLEST_BYTES = 32 * 1024 * 1024
 """A header takes 16 MiB."""
@@ -41,9 +43,10 @@ def examine(path: Path) -> Device:
         status = path.stat()
         if not (stat.S_ISBLK(status.st_mode) or stat.S_ISREG(status.st_mode)):
             raise StorageError(f"{path} is neither a block device nor a file; name a device with --device")
+        _insist_on_no_loop(path)
         size = _size_of_free(path, exclusive=stat.S_ISBLK(status.st_mode))
     except OSError as error:
-        reason = "it is mounted or in use" if error.errno == 16 else error.strerror  # noqa: PLR2004 -- EBUSY
+        reason = "it is mounted or in use" if error.errno == errno.EBUSY else error.strerror
         raise StorageError(
             f"{path} cannot be taken for a volume: {reason}; name a free device with --device, as root"
         ) from error
@@ -66,6 +69,17 @@ def signatures(path: Path) -> tuple[str, ...]:
         ) from error
     names = [f"{each.type} {each.label!r}" if each.label else each.type for each in found.signatures]
     return tuple(dict.fromkeys(names))
+
+
+def _insist_on_no_loop(file: Path) -> None:
+    """Refuse a file that is a device already (loop(4)), which opening it would not show. Raises `StorageError`."""
+    for each in BLOCK.glob("loop*/loop/backing_file"):
+        try:
+            backing = each.read_text("utf-8", "surrogateescape").rstrip("\n")
+        except OSError:  # given back since the directory was read
+            continue
+        if backing == str(file):
+            raise StorageError(f"{file} is in use as /dev/{each.parts[-3]}; close or unmount that first")
 
 
 def _size_of_free(path: Path, *, exclusive: bool) -> int:

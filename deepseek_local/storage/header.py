@@ -158,5 +158,12 @@ def encode(token: WrappedToken | RecoveryToken) -> bytes:
 
 
 def _insist_on_there(device: Path) -> None:
-    if not device.exists():
-        raise StorageError(f"{device} is not there; connect the disk, or name another device with --device")
+    try:
+        with device.open("rb"):
+            return
+    except FileNotFoundError as error:
+        raise StorageError(f"{device} is not there; connect the disk, or name another device with --device") from error
+    except OSError as error:
+        raise StorageError(
+            f"{device} cannot be read: {error.strerror}; name a device with --device, as root"
+        ) from error

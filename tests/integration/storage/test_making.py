@@ -99,6 +99,24 @@ def test_what_is_no_disk_is_refused(empty, tmp_path):
     assert "has 4096 bytes; a volume needs at least" in empty.refused(*words, str(small))
 
 
+def test_a_file_that_is_a_device_already_is_refused(empty):
+    attach = ("losetup", "--show", "--find", str(empty.image))
+    done = subprocess.run(attach, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no loop device here: {done.stderr.strip()}")
+    loop = done.stdout.strip()
+    try:
+        words = ("init", "--yes", "--header-backup", str(empty.backup()))
+        assert f"is in use as {loop}; close or unmount that first" in empty.refused(*words)
+    finally:
+        subprocess.run(("losetup", "--detach", loop), check=True)
+
+
+def test_a_name_like_an_option_is_a_name(empty, monkeypatch):
+    monkeypatch.chdir(empty.place)
+    assert f"{empty.place}/--help is not there" in empty.refused("status", "--device=--help")
+
+
 def test_a_copy_that_could_not_be_made_is_refused_before_anything_is_done(empty, tmp_path):
     taken = empty.backup()
     taken.write_text("the copy of another volume")
@@ -106,6 +124,19 @@ def test_a_copy_that_could_not_be_made_is_refused_before_anything_is_done(empty,
     absent = str(tmp_path / "absent" / "header")
     assert "is no directory" in empty.refused("init", "--yes", "--header-backup", absent)
     assert not empty.image.read_bytes().strip(b"\0")
+
+
+def test_a_copy_for_which_there_is_no_room_leaves_no_file(volume):
+    small = volume.place / "small"
+    small.mkdir()
+    mounted = subprocess.run(("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)), check=False)
+    if mounted.returncode != 0:
+        pytest.skip("only root may mount a small file system")
+    try:
+        assert "its header is not copied to" in volume.refused("backup-header", str(small / "header"))
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(("umount", str(small)), check=True)
 
 
 def test_without_the_hsm_nothing_is_touched(empty):
