@@ -65,9 +65,11 @@ class _Reading:
         self._part = Part((), 0, 0)
         self._passage: Passage | None = None
         self._segments = 0
+        self._since: int | str | None = None
 
     def run(self, asked: Window) -> None:
         """Read what was asked for. Raises `TamperedError`, `IncompleteError`, `AuditError`."""
+        self._since = asked.since
         self._newest = checkpoints.newest(self._directory, self._trust)
         self._signed = Checkpoints(self._directory, self._trust)
         part = self._part = window.choose(asked, segments(self._directory))
@@ -96,7 +98,14 @@ class _Reading:
             is_running=self._is_running,
             began_seconds=self._began_seconds,
         )
-        return conclusion.problems(end, now_seconds)
+        return [*conclusion.problems(end, now_seconds), *self._unmet(self._passage.tree.size)]
+
+    def _unmet(self, size: int) -> Iterator[Problem]:
+        """Yield a problem when the log does not get as far as the record that was asked for."""
+        if isinstance(self._since, int) and self._since >= size:
+            yield Problem(
+                f"record {self._since} was asked for, but the log ends before record {size}; ask for an earlier one, or find out what became of the rest"
+            )
 
     def report(self, verdict: Verdict, problems: list[Problem]) -> Report:
         """Sum up."""

@@ -117,3 +117,10 @@ def test_a_record_that_is_not_sealed_excuses_nothing(log):
     log.segment(1).with_name("segment-000001.jsonl.gz").unlink()
     assert "no record says" in messages(check(log))
     writer.close()
+
+
+def test_a_record_that_the_log_does_not_have_yet_or_any_more_is_no_intact_answer(whole):
+    assert check(whole, Window(since=36)).verdict is Verdict.INTACT
+    report = check(whole, Window(since=37, until=99))
+    assert report.verdict is Verdict.INCOMPLETE
+    assert messages(report).startswith("record 37 was asked for, but the log ends before record 37")
