@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import ExitStack
 
 import pytest
 from fronted_site import FrontedSite, read
@@ -212,3 +213,13 @@ def test_every_request_has_its_line_with_the_serial_number(site: FrontedSite):
     assert (second["path"], second["status"], second["request"]) == ("/nothing", 404, refused.headers["x-request-id"])
     assert second in site.logged("error")
     assert first not in site.logged("error")
+
+
+@pytest.mark.usefixtures("engine")
+def test_clients_that_never_finish_a_head_are_given_up_and_hold_up_nobody(site: FrontedSite):
+    with ExitStack() as stack:
+        slow = [stack.enter_context(site.connected(site.alice)) for _ in range(50)]
+        for each in slow:
+            each.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\nA: ")
+        assert site.ask(site.alice).status == 200
+        assert {each.recv(1) for each in slow} == {b""}
