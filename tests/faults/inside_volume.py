@@ -1,56 +1,38 @@
 """
-What is done to an encrypted volume inside the other kernel, which has device-mapper: `python -m tests.faults.inside_volume`.
+What is done to an encrypted volume inside the other kernel, which has device-mapper: `python -m tests.faults.inside_volume [SCENARIO]...`.
 
 The disk is the block device of the host's file; the HSM is SoftHSM with its token in memory.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import time
 from pathlib import Path
 
-from soft_token import PIN, SoftToken
-from volume import KEY, NEXT_KEY, Volume
+from soft_token import PIN
+from volume import NEXT_KEY, Volume
 
-from deepseek_local.hsm import aes
 from deepseek_local.storage import mapping
+from tests.faults.disk_for_volumes import (
+    CLEAR,
+    DEVICE,
+    NAME,
+    PLACE,
+    Scenario,
+    mount,
+    prepared,
+    system,
+    unmount,
+    with_a_new_volume,
+)
 from tests.faults.user_mode_linux import MARK
 from tests.integration.audit.conftest import Sequencer
 
-DEVICE, PLACE, NAME = Path("/dev/ubda"), Path("/mnt/data"), "deepseek-local"
-CLEAR = f"/dev/mapper/{NAME}"
+SYSTEMD_CRYPTSETUP = "/lib/systemd/systemd-cryptsetup"
 CANARY = b"the patient's name is CANARY-7f3a1c "
-
-
-def system(*command: str, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, check=True, capture_output=True, text=True, **more)
-
-
-def mount() -> None:
-    PLACE.mkdir(exist_ok=True)
-    system("mount", CLEAR, str(PLACE))
-
-
-def unmount() -> None:
-    system("umount", str(PLACE))
-
-
-def new_volume() -> Volume:
-    """Make the volume on the disk."""
-    token = SoftToken(Path("/run/hsm"))
-    os.environ["SOFTHSM2_CONF"] = str(token.configuration)
-    token.make()
-    place = Path("/run/volume")
-    place.mkdir()
-    made = Volume(place, token)
-    made.image = DEVICE
-    made.make()
-    for key in (KEY, NEXT_KEY):
-        aes.make(token.parsed(key))
-    made.recovery_key = made.init()
-    return made
 
 
 def opened_and_closed(volume: Volume) -> dict[str, object]:
@@ -137,25 +119,23 @@ def keys_changed_while_open(volume: Volume) -> dict[str, object]:
 
 
 def killed_while_opening(volume: Volume) -> dict[str, object]:
-    """`kill -9` at every call of cryptsetup: the volume is open or closed, and the next command does what it should."""
+    """`kill -9` before, in and after the opening itself: the volume is open or closed, and the next command does what it should."""
     volume.done("open", "--make-filesystem")
     volume.done("close")
     volume.kill_at(None)
     volume.done("open")
-    calls = len(volume.calls())
-    volume.kill_at(None)
+    at = len(volume.calls())
     volume.done("close")
     states = []
-    for number in range(1, calls + 1):
-        for how in ("before", "0.05", "after"):
-            volume.kill_at(number, how)
-            code = volume.run("open").code
-            volume.kill_at(None)
-            states.append((code, mapping.find(volume.header().uuid) is not None))
-            volume.done("open")
-            mount()
-            unmount()
-            volume.done("close")
+    for how in ("before", "0.05", "0.2", "after"):
+        volume.kill_at(at, how)
+        code = volume.run("open").code
+        volume.kill_at(None)
+        states.append((code, mapping.find(volume.header().uuid) is not None))
+        volume.done("open")
+        mount()
+        unmount()
+        volume.done("close")
     return {"codes": sorted({code for code, _ in states}), "open": sorted({is_open for _, is_open in states})}
 
 
@@ -186,8 +166,7 @@ def damaged_and_restored(volume: Volume) -> dict[str, object]:
         for _ in range(16):
             stream.write(bytes(1024 * 1024))
     damaged = volume.refused("open")
-    copy = str(volume.place / "header-0")
-    system("cryptsetup", "luksHeaderRestore", "-q", "--header-backup-file", copy, str(DEVICE))
+    system("cryptsetup", "luksHeaderRestore", "-q", "--header-backup-file", str(volume.copy), str(DEVICE))
     volume.done("open")
     mount()
     kept = (PLACE / "canary").read_bytes() == CANARY
@@ -230,23 +209,56 @@ def recorded_in_a_log_on_the_volume(volume: Volume) -> dict[str, object]:
     }
 
 
-SCENARIOS: dict[str, Callable[[Volume], dict[str, object]]] = {
-    each.__name__: each
-    for each in (
-        opened_and_closed,
-        another_namespace,
-        keys_changed_while_open,
-        killed_while_opening,
-        refused_when_it_must_be,
-        damaged_and_restored,
-        recorded_in_a_log_on_the_volume,
-    )
-}
+def opened_by_a_tpm(volume: Volume) -> dict[str, object]:
+    """Enrolled by systemd while the TPM's PCR 7 has one value, refused once it has another."""
+    if any(shutil.which(each) is None for each in ("swtpm", "swtpm_setup", "tpm2_pcrextend", "systemd-cryptenroll")):
+        return {"missing": True}
+    state, device = Path("/run/tpm"), "swtpm:host=127.0.0.1"
+    state.mkdir()
+    system("ip", "link", "set", "lo", "up")
+    system("mount", "-t", "tmpfs", "tmpfs", "/tmp")  # swtpm_setup knows no other place for its own
+    system("swtpm_setup", "--tpm2", "--tpmstate", str(state))
+    ports = ("--server", "type=tcp,port=2321", "--ctrl", "type=tcp,port=2322")
+    system("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *ports, "--flags", "startup-clear", "--daemon")
+    system("tpm2_pcrextend", "-T", device, f"7:sha256={'11' * 32}")
+    typed = {**os.environ, "PASSWORD": volume.recovery_key}
+    system("systemd-cryptenroll", f"--tpm2-device={device}", "--tpm2-pcrs=7", str(DEVICE), env=typed)
+    attach = (SYSTEMD_CRYPTSETUP, "attach", NAME, str(DEVICE), "-", f"tpm2-device={device},headless=1")
+    system(*attach)
+    opened = volume.done("status", "--format=json").data
+    volume.done("close")
+    system("tpm2_pcrextend", "-T", device, f"7:sha256={'22' * 32}")
+    refused = subprocess.run(attach, check=False, capture_output=True)
+    return {
+        "mapping": opened["mapping"],
+        "slots": {slot["number"]: slot["opened_by"] for slot in opened["slots"]},
+        "refused": refused.returncode != 0 and not Path(CLEAR).exists(),
+        "hsm": volume.done("status", "--check", "--format=json").data["checked"],
+    }
 
 
-def main(scenario: str) -> None:
-    print(f"{MARK}{json.dumps(SCENARIOS[scenario](new_volume()))}", flush=True)
+# The first one last: what is on the disk afterwards is looked at from outside.
+SCENARIOS: tuple[Scenario, ...] = (
+    another_namespace,
+    keys_changed_while_open,
+    killed_while_opening,
+    refused_when_it_must_be,
+    damaged_and_restored,
+    recorded_in_a_log_on_the_volume,
+    opened_by_a_tpm,
+    opened_and_closed,
+)
+
+
+def main(names: list[str]) -> None:
+    volume, verdicts = prepared(), {}
+    for scenario in SCENARIOS:
+        if not names or scenario.__name__ in names:
+            began = time.monotonic()
+            verdicts[scenario.__name__] = with_a_new_volume(volume, scenario)
+            print(f"{scenario.__name__}: {time.monotonic() - began:.1f} s", flush=True)
+    print(f"{MARK}{json.dumps(verdicts)}", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])
