@@ -12,6 +12,7 @@ Every failure that this package reports on purpose, one class per phase.
     ├── HSMError            a hardware security module refused         exit 4
     ├── PKIError            a certificate or authority cannot be used  exit 1
     ├── ProxyError          nginx cannot do what the profile asks     exit 1
+    ├── HostError           this host could not be prepared            exit 1
     ├── StorageError        an encrypted volume cannot be used         exit 1
     ├── QuotaError          the quota ledger cannot be used            exit 1
     ├── AuditError          a record could not be made durable         exit 1
@@ -123,6 +124,10 @@ class HSMError(Error):
 
 class PKIError(Error):
     """A certificate, its key or its authority is missing, wrong, or could not be made; what was in use stays in use."""
+
+
+class HostError(Error):
+    """A step of the preparation of this host failed; what was done is on record, and can be repeated or taken back."""
 
 
 class StorageError(Error):

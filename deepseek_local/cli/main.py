@@ -23,6 +23,7 @@ COMMANDS = {
     "quota": "Show what is used of the quotas, and set it to zero.",
     "policy": "Check, explain, test and compare policies, and give emergency grants.",
     "profile": "List, show and check hardware profiles.",
+    "host": "Check whether this host is fit to serve, and prepare it.",
     "storage": "Make, open, close and rekey the encrypted volume of a deployment.",
     "audit": "Run the audit sequencer and look at its log.",
     "certs": "Make, renew, revoke and look at certificates of the site.",

@@ -4,15 +4,12 @@ Is this host ready for the plan? Every check that is quick enough for every star
 A check that fails itself is a finding, too, and hides nothing that the others found.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from deepseek_local.doctor import access, model, places, software
 from deepseek_local.errors import PreflightError
-from deepseek_local.finding import Finding, Severity, error
+from deepseek_local.finding import Finding, Severity, isolated
 from deepseek_local.plan import Plan
-
-_log = logging.getLogger(__name__)
 
 Check = Callable[[Plan], Iterator[Finding]]
 
@@ -36,7 +33,7 @@ CHECKS: tuple[Check, ...] = (
 
 def examine(plan: Plan, checks: Sequence[Check] = CHECKS) -> tuple[Finding, ...]:
     """Return what all checks found."""
-    return tuple(finding for check in checks for finding in _isolated(check, plan))
+    return tuple(finding for check in checks for finding in isolated(check, plan))
 
 
 def require(findings: Iterable[Finding]) -> None:
@@ -44,15 +41,3 @@ def require(findings: Iterable[Finding]) -> None:
     stopping = [str(finding) for finding in findings if finding.severity is Severity.ERROR]
     if stopping:
         raise PreflightError("\n".join(stopping))
-
-
-def _isolated(check: Check, plan: Plan) -> list[Finding]:
-    found: list[Finding] = []
-    try:
-        for finding in check(plan):
-            found.append(finding)  # noqa: PERF402 -- what was found before a failure stays found
-    except Exception as reason:  # noqa: BLE001 -- a broken check must not hide the findings of the others
-        _log.debug("check %s failed", check.__name__, exc_info=True)
-        message = f"the check {check.__name__} failed itself ({type(reason).__name__}: {reason})"
-        found.append(error("check.failed", message, "report this"))
-    return found

@@ -36,7 +36,7 @@ class Software:
     cuda: Version | None
     """CUDA version of the installed torch; None without torch, or where it was built without CUDA."""
     rocm: Version | None
-    programs: frozenset[str]
+    programs: tuple[str, ...]
     """Which of the programs that are looked for are there."""
 
 
@@ -68,7 +68,6 @@ class Accelerators:
     """Whether an IOMMU translates every transfer of devices."""
     redirecting: tuple[str, ...] | None
     """PCI bridges with Access Control Services, which send transfers between GPUs through the root complex; None where only root sees."""
-    numa_balancing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,6 @@ class Memory:
     """Mode of transparent huge pages."""
     open_swaps: tuple[str, ...]
     """Swap areas that are not encrypted."""
-    core_pattern: str | None
-    maps: int | None
-    """vm.max_map_count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +119,7 @@ class Volume:
     kind: str
     """Type of the file system."""
     free_bytes: int
-    options: frozenset[str]
+    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +133,17 @@ class Facts:
     limits: Limits
     clock: Clock
     security: Security | None
-    has_selinux_policy: bool
-    """Whether the tools that change labels are there."""
     firewall: Firewall
     volume: Volume | None
     has_systemd: bool
     """Whether systemd runs this host."""
     settings: tuple[tuple[str, str], ...] = ()
     """Kernel settings as sysctl(8) names them, with their values now."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this is a running host, and not an image of one."""
+        return self.memory.bytes > 0
 
 
 def dotted(version: Version) -> str:

@@ -141,3 +141,12 @@ def test_every_finding_is_explained(language):
     findings = sorted(text for text in texts if isinstance(text, str) and FINDING.fullmatch(text))
     assert len(findings) > 10
     assert missing(page(language, "how-to/when-it-does-not-start.md"), findings) == []
+
+
+@in_both_languages
+def test_every_finding_about_a_host_is_explained(language):
+    trees = [ast.parse(path.read_text("utf-8")) for path in (PACKAGE / "host").glob("*_checks.py")]
+    texts = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    findings = sorted(text for text in texts if isinstance(text, str) and FINDING.fullmatch(text))
+    assert len(findings) > 30
+    assert missing(page(language, "how-to/prepare-a-host.md"), findings) == []
