@@ -45,16 +45,15 @@ def prepared() -> Volume:
     return made
 
 
-def with_a_new_volume(volume: Volume, scenario: Scenario) -> dict[str, object]:
-    """Let a scenario have the disk to itself."""
-    for each in ("records/records.jsonl", "calls", "kill_at"):
-        (volume.place / each).unlink(missing_ok=True)
+def make(volume: Volume) -> None:
+    """Make the volume anew."""
     volume.recovery_key = volume.init("--force", str(DEVICE))
     volume.copy = volume.newest_backup()
-    try:
-        return scenario(volume)
-    finally:
-        if PLACE.is_mount():
-            unmount()
-        if Path(CLEAR).exists():
-            system("cryptsetup", "close", NAME)
+
+
+def clean_up() -> None:
+    """Leave the volume closed for the next scenario."""
+    if PLACE.is_mount():
+        unmount()
+    if Path(CLEAR).exists():
+        system("cryptsetup", "close", NAME)

@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from soft_token import PIN
@@ -22,11 +21,12 @@ from tests.faults.disk_for_volumes import (
     NAME,
     PLACE,
     Scenario,
+    clean_up,
+    make,
     mount,
     prepared,
     system,
     unmount,
-    with_a_new_volume,
 )
 from tests.faults.user_mode_linux import MARK
 from tests.integration.audit.conftest import Sequencer
@@ -119,7 +119,7 @@ def keys_changed_while_open(volume: Volume) -> dict[str, object]:
 
 
 def killed_while_opening(volume: Volume) -> dict[str, object]:
-    """`kill -9` before, in and after the opening itself: the volume is open or closed, and the next command does what it should."""
+    """`kill -9` in and after the opening itself: the volume is open or closed, and the next command does what it should."""
     volume.done("open", "--make-filesystem")
     volume.done("close")
     volume.kill_at(None)
@@ -127,7 +127,7 @@ def killed_while_opening(volume: Volume) -> dict[str, object]:
     at = len(volume.calls())
     volume.done("close")
     states = []
-    for how in ("before", "0.05", "0.2", "after"):
+    for how in ("0.1", "after"):
         volume.kill_at(at, how)
         code = volume.run("open").code
         volume.kill_at(None)
@@ -185,7 +185,7 @@ def recorded_in_a_log_on_the_volume(volume: Volume) -> dict[str, object]:
     sequencer.socket = Path("/run/audit.sock")
     sequencer.start()
     delivered = volume.done("deliver", "--audit-socket", str(sequencer.socket), "--format=json").data
-    volume.done("rekey", "--header-backup", str(volume.backup()), "--audit-socket", str(sequencer.socket))
+    volume.done("backup-header", str(volume.backup()), "--audit-socket", str(sequencer.socket))
     in_use = volume.refused("close")
     sequencer.end()
     unmount()
@@ -237,26 +237,30 @@ def opened_by_a_tpm(volume: Volume) -> dict[str, object]:
     }
 
 
-# The first one last: what is on the disk afterwards is looked at from outside.
-SCENARIOS: tuple[Scenario, ...] = (
-    another_namespace,
-    keys_changed_while_open,
-    killed_while_opening,
-    refused_when_it_must_be,
-    damaged_and_restored,
-    recorded_in_a_log_on_the_volume,
-    opened_by_a_tpm,
-    opened_and_closed,
+SCENARIOS: tuple[tuple[Scenario, ...], ...] = (
+    (
+        recorded_in_a_log_on_the_volume,
+        another_namespace,
+        killed_while_opening,
+        refused_when_it_must_be,
+        opened_by_a_tpm,
+        keys_changed_while_open,
+    ),
+    (damaged_and_restored,),
+    (opened_and_closed,),  # the last, because what is on the disk afterwards is looked at from outside
 )
+"""Those that can share a volume."""
 
 
 def main(names: list[str]) -> None:
     volume, verdicts = prepared(), {}
-    for scenario in SCENARIOS:
-        if not names or scenario.__name__ in names:
-            began = time.monotonic()
-            verdicts[scenario.__name__] = with_a_new_volume(volume, scenario)
-            print(f"{scenario.__name__}: {time.monotonic() - began:.1f} s", flush=True)
+    for group in SCENARIOS:
+        chosen = [scenario for scenario in group if not names or scenario.__name__ in names]
+        if chosen:
+            make(volume)
+        for scenario in chosen:
+            verdicts[scenario.__name__] = scenario(volume)
+            clean_up()
     print(f"{MARK}{json.dumps(verdicts)}", flush=True)
 
 
