@@ -58,8 +58,11 @@ REFUSALS = (
 )
 """Every answer that nginx can give with this configuration."""
 
-_SILENT = frozenset((404, 405))
-"""Those of `return`, of which nginx's error log has no line: the access log tells `audit ship-nginx` of them."""
+_SILENT = frozenset((404, 405, 502, 504))
+"""Those of which nginx's error log does not tell: `return` leaves no line, and of an unreachable replica nobody knows there what came of it.
+
+The access log tells `audit ship-nginx` of them.
+"""
 
 
 def pages() -> Iterator[str]:

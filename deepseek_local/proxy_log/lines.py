@@ -84,7 +84,8 @@ _MESSAGES: Sequence[tuple[str, str, int | None]] = (
     ("client sent too long header line", "header_too_long", 400),
     ("client sent too large request", "header_too_long", 400),
     ("client sent", "malformed", None),
-    ("connect() to", "engine_unreachable", 502),
+    # Whether the client was refused is not said: another replica may have answered.
+    ("connect() to", "engine_unreachable", None),
     ("no live upstreams", "engine_unreachable", 502),
 )
 """How a message begins, our word for it, and the status that follows; the first that fits counts."""

@@ -194,7 +194,7 @@ def test_what_nginx_answers_itself_is_on_record(proxy: Proxy):
     here = "127.0.0.1"
     assert found == {
         "too_large": ("refused", here, 413, None),
-        "engine_unreachable": ("refused", here, 502, None),
+        "engine_unreachable": ("refused", here, None, None),
         "rate_limited": ("refused", here, None, "per_address"),
         "forbidden": ("refused", here, 403, None),
         "answered_by_nginx": ("refused", here, 404, None),

@@ -185,3 +185,14 @@ def test_what_nginx_refuses_is_in_the_audit_log(fronted: FrontedDoor):
         record = fronted.told(reason)
         assert (record["kind"], record["ip"]) == (kind, "127.0.0.1")
     assert fronted.told("answered_by_nginx")["status"] == 404
+
+
+def test_a_dead_replica_that_another_stands_in_for_is_told_without_a_status(fronted: FrontedDoor):
+    site = fronted.site
+    site.replicas = 2
+    site.reload()
+    with site.through(fronted.olga_shown) as client:
+        assert {client.post(CHAT, json=chat()).status_code for _ in range(4)} == {200}
+    site.replicas = 1
+    site.reload()
+    assert "status" not in fronted.told("engine_unreachable")

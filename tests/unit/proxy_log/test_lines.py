@@ -68,9 +68,10 @@ def told(message: str, head: str = HEAD) -> Refusal | None:
             "connect() to unix:/run/front.sock failed (2: No such file or directory) while connecting to upstream",
             "refused",
             "engine_unreachable",
-            502,
+            None,
             None,
         ),
+        ("no live upstreams while connecting to upstream", "refused", "engine_unreachable", 502, None),
     ],
 )
 def test_a_refusal_is_known_by_how_its_message_begins(message: str, kind: str, reason: str, status, detail):
