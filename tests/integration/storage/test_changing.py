@@ -90,6 +90,15 @@ def test_slots_of_the_site_stay(volume):
     assert {slot["number"]: slot["opened_by"] for slot in slots} == {0: "hsm", 1: "other", 31: "recovery_key"}
 
 
+def test_a_slot_that_a_cut_off_change_left_does_not_keep_the_old_passphrase(volume):
+    """cryptsetup changes a slot by way of a free one, and can be killed in between."""
+    old = passphrase(volume)
+    cryptsetup.add_key(volume.image, 1, old, old, *cryptsetup.FAST)
+    rekey(volume)
+    assert not volume.opens_with(old)
+    assert volume.is_whole()
+
+
 def test_a_key_that_can_be_read_out_gets_no_volume(volume):
     with opened(volume.parsed(), writable=True) as session:
         loose = {Attribute.SENSITIVE: False, Attribute.EXTRACTABLE: True}
