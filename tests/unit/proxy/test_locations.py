@@ -51,4 +51,6 @@ def test_every_refusal_of_nginx_that_the_issue_names_has_an_answer():
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_refusal_of_nginx_is_explained(language):
     text = (ROOT / "docs" / language / "reference/errors.md").read_text("utf-8")
-    assert [each.reason for each in REFUSALS if f"| {each.status} | `{each.kind}` | `{each.reason}` |" not in text] == []
+    assert [
+        each.reason for each in REFUSALS if f"| {each.status} | `{each.kind}` | `{each.reason}` |" not in text
+    ] == []
