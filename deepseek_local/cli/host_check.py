@@ -23,7 +23,8 @@ def command(context: click.Context, *, root: Path, output: Format) -> None:
     facts = probing.probe(senses(root))
     findings = examination.examine(facts)
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
-    verdict = f"{'not ready' if errors else 'ready'}: {errors} errors, {len(findings) - errors} warnings"
+    warnings = len(findings) - errors
+    verdict = f"{'not ready' if errors else 'ready'}: {_count(errors, 'error')}, {_count(warnings, 'warning')}"
     render.result(
         output,
         {"ready": not errors, "findings": findings, "facts": facts},
@@ -31,3 +32,7 @@ def command(context: click.Context, *, root: Path, output: Format) -> None:
     )
     if errors:
         context.exit(ExitCode.PREFLIGHT_REFUSED)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -95,7 +95,7 @@ def command(
     commands = seen.commands if is_this_host(root) else None
     facts = probing.probe(seen)
     if is_undone:
-        count = applying.undo(seen.tree, commands, facts.has_systemd, render.note)
+        count = applying.undo(seen.tree, commands, has_systemd=facts.has_systemd, tell=render.note)
         render.result(output, {"undone": count}, [f"{count} steps were taken back."])
         return
     wishes = Wishes(ports, peers, None if packages is None else Source.of(packages))
@@ -108,7 +108,11 @@ def command(
         return
     for line in _lines(shown):
         render.note(line)
-    left = [argv for change in changes for argv in applying.apply(change, seen.tree, commands, facts.has_systemd)]
+    left = [
+        argv
+        for change in changes
+        for argv in applying.apply(change, seen.tree, commands, has_systemd=facts.has_systemd)
+    ]
     done = [f"{len(changes)} steps are done.", *(f"Left to be run: {' '.join(argv)}" for argv in left)]
     render.result(output, {"changes": changes, "difference": shown, "applied": True, "left": left}, done)
 

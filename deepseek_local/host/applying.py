@@ -1,6 +1,7 @@
 """Apply changes one after the other, each on record before it begins, and take them back in the opposite order."""
 
 import difflib
+import glob
 import hashlib
 import os
 import stat
@@ -38,7 +39,7 @@ def difference(change: Change, tree: Tree) -> Iterator[str]:
     yield from (f"run: {' '.join(argv)}" for argv in change.commands)
 
 
-def apply(change: Change, tree: Tree, commands: Commands | None, has_systemd: bool) -> tuple[Argv, ...]:  # noqa: FBT001 -- a fact, not a switch
+def apply(change: Change, tree: Tree, commands: Commands | None, *, has_systemd: bool) -> tuple[Argv, ...]:
     """
     Make one change, and return the commands that are left to be run when the host has booted.
 
@@ -65,20 +66,20 @@ def apply(change: Change, tree: Tree, commands: Commands | None, has_systemd: bo
     return tuple(argv for argv in change.commands if argv not in runnable and (commands or "enable" in argv))
 
 
-def undo(tree: Tree, commands: Commands | None, has_systemd: bool, tell: Callable[[str], None]) -> int:  # noqa: FBT001 -- a fact, not a switch
+def undo(tree: Tree, commands: Commands | None, *, has_systemd: bool, tell: Callable[[str], None]) -> int:
     """Take back everything, the newest first, and return how many steps; `tell` hears what stays. Raises `HostError`."""
     count = 0
     with _locked(tree):
         entries = journal.read(tree)
         while entries:
             for argv in entries[-1].undo if commands else ():
-                _try(commands or Commands(()), argv, has_systemd, tell)
+                _try(commands or Commands(()), argv, has_systemd=has_systemd, tell=tell)
             for each in entries[-1].files:
                 _restore(tree, each, tell)
             entries, count = entries[:-1], count + 1
             journal.write(tree, entries)
         if count and commands and has_systemd:
-            _try(commands, _RELOAD, has_systemd, tell)
+            _try(commands, _RELOAD, has_systemd=has_systemd, tell=tell)
     return count
 
 
@@ -128,6 +129,7 @@ def _write(tree: Tree, path: str, content: bytes, mode: int) -> None:
     try:
         if not place.parent.is_dir():
             files.make_directory(place.parent, 0o755)
+        _sweep(place)
         files.write_atomic(place, content, mode, keep_owner=True)
     except OSError as error:
         raise HostError(
@@ -142,6 +144,7 @@ def _insist_below(tree: Tree, place: Path) -> None:
 
 
 def _restore(tree: Tree, written: Written, tell: Callable[[str], None]) -> None:
+    _sweep(tree.at(written.path))
     content, _ = _before(tree, written.path)
     if content == written.before:
         return
@@ -153,6 +156,17 @@ def _restore(tree: Tree, written: Written, tell: Callable[[str], None]) -> None:
         _remove(tree.at(written.path))
 
 
+def _sweep(place: Path) -> None:
+    """Remove the drafts of a step that was killed; the lock keeps those of others away."""
+    try:
+        for draft in place.parent.glob(f".{glob.escape(place.name)}.*"):
+            draft.unlink()
+    except OSError as error:
+        raise HostError(
+            f"a draft beside {place} could not be removed ({error.strerror}): put that right and repeat"
+        ) from error
+
+
 def _remove(place: Path) -> None:
     try:
         place.unlink()
@@ -161,7 +175,7 @@ def _remove(place: Path) -> None:
         raise HostError(f"{place} could not be removed ({error.strerror}): put that right and repeat") from error
 
 
-def _try(commands: Commands, argv: Argv, has_systemd: bool, tell: Callable[[str], None]) -> None:  # noqa: FBT001 -- a fact, not a switch
+def _try(commands: Commands, argv: Argv, *, has_systemd: bool, tell: Callable[[str], None]) -> None:
     if argv[0] == "systemctl" and not has_systemd:
         return
     try:
