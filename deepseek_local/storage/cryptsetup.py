@@ -1,7 +1,7 @@
 """
 The commands of cryptsetup(8), which does all the cryptography of a volume; one function for each that is needed.
 
-A passphrase reaches it through a pipe. Of what it says, the last line becomes a part of our sentence.
+A passphrase reaches it through a pipe. What it complains of becomes a part of our sentence.
 """
 
 import os
@@ -19,6 +19,8 @@ LABEL = "deepseek-local"
 _TIMEOUT_SECONDS = 600.0
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PASSED_ON = ("DM_DISABLE_UDEV", "LOOPDEV")
+_LINES = 3
+"""Of what it complains of; the first tells the cause, the last what did not work."""
 _UNLOCKED = re.compile(r"Key slot (\d+) unlocked")
 
 FAST = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
@@ -122,7 +124,6 @@ def run(argv: Sequence[str | Piped], package: str) -> Answered:
 
 def failed(action: str, what: object, answered: Answered) -> StorageError:
     """Say what a command complained of."""
-    said = (answered.complaint or answered.answer).strip().splitlines()
-    return StorageError(
-        f"{action} {what} failed: {said[-1].rstrip('.') if said else f'exit code {answered.code}'}; mend that and try again"
-    )
+    said = [line.strip().rstrip(".") for line in (answered.complaint or answered.answer).splitlines() if line.strip()]
+    reason = "; ".join(dict.fromkeys(said[-_LINES:])) or f"exit code {answered.code}"
+    return StorageError(f"{action} {what} failed: {reason}; mend that and try again")
