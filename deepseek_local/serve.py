@@ -143,7 +143,7 @@ def _deploy(prepared: Prepared, host_environment: Mapping[str, str]) -> Deployme
         provenance=_provenance(plan),
         checkpoint=places.model(profile),
         engine=_tied(prepared.engine),
-        sequencer=_tied(_sequencer(plan, host_environment)),
+        sequencer=_own_sequencer(plan, host_environment),
         audit_socket=places.audit_socket,
         address=address,
         front_socket=socket,
@@ -219,6 +219,18 @@ def _node(plan: Plan) -> str | None:
 def _tied(child: Command) -> Command:
     """Tie a child to this process, so that it ends with it."""
     return Command(child.argv, {**child.environment, parent.VARIABLE: str(os.getpid())}, child.output)
+
+
+def _own_sequencer(plan: Plan, host_environment: Mapping[str, str]) -> Command | None:
+    """Return the command of the sequencer unless one runs already, which has settings of its own. Raises `LaunchError`."""
+    if plan.places.foreign_audit_socket is None:
+        return _tied(_sequencer(plan, host_environment))
+    if plan.profile.audit.signing_key is not None:
+        raise LaunchError(
+            f"audit.signing_key is for a sequencer that `serve` starts, but one is to run already at {plan.places.audit_socket}; "
+            "take it out of the profile and give it to that sequencer with DEEPSEEK_LOCAL_AUDIT_SIGNING_KEY"
+        )
+    return None
 
 
 def _sequencer(plan: Plan, host_environment: Mapping[str, str]) -> Command:

@@ -28,6 +28,7 @@ from deepseek_local.cli.options import (
     audit_socket_option,
     verbose_option,
 )
+from deepseek_local.cli.user_id import UserID
 from deepseek_local.hsm.uri import TokenURI
 
 
@@ -62,11 +63,11 @@ command.add_command(audit_writing.rotate)
 @click.option(
     "--allow-uid",
     "allowed_uids",
-    type=click.IntRange(min=0),
+    type=UserID(),
     multiple=True,
     envvar="DEEPSEEK_LOCAL_AUDIT_ALLOW_UID",
     show_envvar=True,
-    help="User id that may write besides root and our own; may be given several times.",
+    help="User, by name or number, that may write besides root and our own; may be given several times.",
 )
 @click.option(
     "--warn-free-percent",

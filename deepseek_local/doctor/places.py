@@ -35,7 +35,7 @@ def port(plan: Plan) -> Iterator[Finding]:
 
 def unix_sockets(plan: Plan) -> Iterator[Finding]:
     """Find out whether the sockets can be bound."""
-    paths = [plan.places.audit_socket]
+    paths = [] if plan.places.foreign_audit_socket else [plan.places.audit_socket]
     if plan.profile.gateway.listen is Listen.UNIX:
         paths.append(plan.places.front_socket(plan.profile))
     for path in paths:
@@ -72,7 +72,9 @@ def home(plan: Plan) -> Iterator[Finding]:
 
 
 def audit(plan: Plan) -> Iterator[Finding]:
-    """Find out whether the audit log can be written, and for how long."""
+    """Find out whether the audit log can be written, and for how long; one that somebody else writes is theirs to look after."""
+    if plan.places.foreign_audit_socket is not None:
+        return
     path = plan.places.audit(plan.profile)
     yield from _creatable("audit.unwritable", path)
     usage = shutil.disk_usage(_existing(path))

@@ -27,13 +27,24 @@ class Places:
 
     home: Path
     runtime: Path
+    foreign_audit_socket: Path | None = None
+    """Socket of a sequencer that somebody else keeps, such as a unit with a user of its own; None where `serve` starts it."""
 
     @classmethod
     def of(cls, home: Path, environment: Mapping[str, str]) -> "Places":
-        """Take *runtime* from systemd's `RUNTIME_DIRECTORY` where it is set, else `run` below *home*."""
+        """
+        Take *runtime* from systemd's `RUNTIME_DIRECTORY` where it is set, else `run` below *home*.
+
+        `DEEPSEEK_LOCAL_AUDIT_SOCKET` says that a sequencer runs already, and where it listens.
+        """
         home = home.absolute()
         runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
-        return cls(home, Path(runtime).absolute() if runtime else home / "run")
+        foreign = environment.get("DEEPSEEK_LOCAL_AUDIT_SOCKET")
+        return cls(
+            home,
+            Path(runtime).absolute() if runtime else home / "run",
+            Path(foreign).absolute() if foreign else None,
+        )
 
     def model(self, profile: Profile) -> Path:
         """Return the checkpoint's directory."""
@@ -119,7 +130,7 @@ class Places:
     @property
     def audit_socket(self) -> Path:
         """Return the sequencer's socket."""
-        return self.runtime / "audit.sock"
+        return self.foreign_audit_socket or self.runtime / "audit.sock"
 
     @property
     def state(self) -> Path:

@@ -36,7 +36,8 @@ class Deployment:
     checkpoint: Path
     """Directory of what the engine serves."""
     engine: Command
-    sequencer: Command
+    sequencer: Command | None
+    """None where somebody else keeps it."""
     audit_socket: Path
     address: Address
     """Where the front door answers."""

@@ -8,6 +8,7 @@ from deepseek_local.audit.client import AuditClient
 from deepseek_local.errors import AuditError, LaunchError
 from deepseek_local.supervisor.deployment import Deployment
 from deepseek_local.supervisor.engine import EngineKeeper
+from deepseek_local.supervisor.foreign_sequencer import ForeignSequencer
 from deepseek_local.supervisor.heart import Heart
 from deepseek_local.supervisor.journal import Journal
 from deepseek_local.supervisor.notify import Notifier
@@ -28,7 +29,7 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
     deployment.drain_file.unlink(missing_ok=True)
     client = AuditClient(deployment.audit_socket, _RECORD_SECONDS)
     journal = Journal(client, deployment.profile)
-    sequencer = SequencerKeeper(deployment, journal)
+    sequencer = _sequencer(deployment, journal)
     stop = Stop(deployment.times.drain_seconds)
     heart = Heart(notifier)
     beating = asyncio.create_task(heart.beat())
@@ -48,6 +49,12 @@ async def run(deployment: Deployment, notifier: Notifier, announce: Callable[[],
         deployment.state_file.unlink(missing_ok=True)
         deployment.drain_file.unlink(missing_ok=True)
         _log.info("everything has stopped")
+
+
+def _sequencer(deployment: Deployment, journal: Journal) -> SequencerKeeper | ForeignSequencer:
+    if deployment.sequencer is None:
+        return ForeignSequencer(deployment.audit_socket)
+    return SequencerKeeper(deployment.sequencer, deployment.audit_socket, journal)
 
 
 async def _open(journal: Journal, provenance: Mapping[str, str]) -> None:

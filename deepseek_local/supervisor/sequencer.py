@@ -8,12 +8,13 @@ lives but does not react is ended, because nobody else would.
 import asyncio
 import contextlib
 import logging
+from pathlib import Path
 
 from deepseek_local.errors import LaunchError
+from deepseek_local.proc import Command
 from deepseek_local.supervisor import cause, sockets
 from deepseek_local.supervisor.backoff import Backoff
 from deepseek_local.supervisor.children import Supervised
-from deepseek_local.supervisor.deployment import Deployment
 from deepseek_local.supervisor.journal import Journal
 from deepseek_local.supervisor.waiting import race, until
 
@@ -31,9 +32,9 @@ _ALLOWED_MISSES = 3
 class SequencerKeeper:
     """Keeps one sequencer alive."""
 
-    def __init__(self, deployment: Deployment, journal: Journal) -> None:
-        self._command = deployment.sequencer
-        self._socket = deployment.audit_socket
+    def __init__(self, command: Command, socket: Path, journal: Journal) -> None:
+        self._command = command
+        self._socket = socket
         self._journal = journal
         self._child: Supervised | None = None
         self._watching: asyncio.Task[None] | None = None

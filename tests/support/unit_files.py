@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-OURS = ("deepseek-local", "deepseek-witness")
+OURS = ("deepseek-local", "deepseek-audit", "deepseek-witness")
 """Users that need not exist where the tests run."""
 
 

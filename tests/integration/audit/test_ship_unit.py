@@ -28,4 +28,4 @@ def test_the_environment_of_the_unit_names_options() -> None:
 def test_it_has_no_network_and_sees_no_file_of_the_deployment() -> None:
     found = dict(unit_files.settings(UNIT))
     assert (found["PrivateNetwork"], found["RestrictAddressFamilies"]) == ("yes", "AF_UNIX")
-    assert found["InaccessiblePaths"] == "-/var/lib/deepseek-local"
+    assert found["InaccessiblePaths"] == "-/var/lib/deepseek-local -/var/lib/deepseek-audit"

@@ -43,8 +43,10 @@ def test_a_unit_talks_to_nobody_before_a_drop_in_says_so(unit: Path) -> None:
 
 def test_the_push_sees_of_the_deployment_only_the_audit_log() -> None:
     found = dict(unit_files.settings(PUSH))
-    home = "/var/lib/deepseek-local"
+    home = "/var/lib/deepseek-audit"
+    assert found["User"] == "deepseek-audit"
+    assert found["InaccessiblePaths"] == "-/var/lib/deepseek-local"
     assert found["TemporaryFileSystem"] == f"{home}:ro"
-    assert found["BindReadOnlyPaths"] == f"{home}/%i/audit"
+    assert found["BindReadOnlyPaths"] == f"{home}/%i/log"
     written = found["BindPaths"].split()
-    assert written == [f"{home}/%i/audit/tlog", f"{home}/%i/audit/cosignatures.jsonl"]
+    assert written == [f"{home}/%i/log/tlog", f"{home}/%i/log/cosignatures.jsonl"]

@@ -18,6 +18,18 @@ def test_runtime_is_what_systemd_says_and_else_below_home(tmp_path, monkeypatch)
     assert Places.of(Path("var"), {"RUNTIME_DIRECTORY": ""}).runtime == tmp_path / "var/run"
 
 
+def test_a_sequencer_that_somebody_else_keeps_is_where_the_environment_says():
+    environment = {
+        "RUNTIME_DIRECTORY": "/run/deepseek",
+        "DEEPSEEK_LOCAL_AUDIT_SOCKET": "/run/deepseek-audit/audit.sock",
+    }
+    places = Places.of(Path("var"), environment)
+    assert places.audit_socket == places.foreign_audit_socket == Path("/run/deepseek-audit/audit.sock")
+    for nothing in ({}, {"DEEPSEEK_LOCAL_AUDIT_SOCKET": ""}):
+        assert Places.of(Path("/srv"), nothing).audit_socket == Path("/srv/run/audit.sock")
+        assert Places.of(Path("/srv"), nothing).foreign_audit_socket is None
+
+
 def test_the_checkpoint_is_the_path_or_lies_under_the_name_of_the_card():
     assert PLACES.model(load("a100x2")) == Path("/srv/deepseek/models/deepseek-llm-67b-chat-w4a16")
     assert PLACES.model(load("cpu-demo")) == Path("/srv/deepseek/models/smollm2-135m-instruct")

@@ -7,7 +7,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from served import lives, short_directory, until
@@ -33,7 +32,7 @@ class Silence:
 
 def keeper_of(runtime: Path, *arguments: str) -> SequencerKeeper:
     command = Command((sys.executable, *arguments), dict(os.environ), runtime / "log")
-    return SequencerKeeper(SimpleNamespace(sequencer=command, audit_socket=runtime / "audit.sock"), Silence())
+    return SequencerKeeper(command, runtime / "audit.sock", Silence())
 
 
 def start(runtime: Path, program: str) -> None:
