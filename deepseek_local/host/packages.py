@@ -61,6 +61,7 @@ def commands(programs: tuple[str, ...], names: tuple[str, ...], source: Source |
         )
         options = tuple(word for each in place for word in ("-o", each)) if source else ()
         return (
+            *((("mkdir", "--parents", f"{STATE}/lists/partial"),) if source else ()),
             ("apt-get", *options, "update"),
             ("apt-get", *options, "install", "--yes", "--no-install-recommends", *names),
         )

@@ -6,6 +6,7 @@ Whatever is missing, unreadable, too long or hanging reads as nothing: a host th
 
 import logging
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from deepseek_local import files, proc
 _log = logging.getLogger(__name__)
 
 _LONGEST_BYTES = 1024 * 1024
+_GRACE_SECONDS = 0.5
 DIRECTORIES = tuple(
     Path(each) for each in ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 )
@@ -72,16 +74,26 @@ class Commands:
         return next((place for place in places if place.is_file() and os.access(place, os.X_OK)), None)
 
     def answer(self, name: str, *arguments: str) -> str | None:
-        """Return what a command answers, or None if it is missing, fails or hangs."""
+        """
+        Return what a command answers, or None if it is missing, fails or hangs.
+
+        It is waited for in a thread: a program that a broken GPU holds inside the kernel is not even ended by SIGKILL.
+        """
         program = self.find(name)
         if program is None:
             return None
-        try:
-            ended = self.run((str(program), *arguments), self.timeout_seconds)
-        except OSError as reason:
-            _log.debug("%s gave no answer: %s", name, reason)
-            return None
-        return ended.answer if ended.code == 0 else None
+        ended: list[proc.Answered] = []
+
+        def ask() -> None:
+            try:
+                ended.append(self.run((str(program), *arguments), self.timeout_seconds))
+            except OSError as reason:
+                _log.debug("%s gave no answer: %s", name, reason)
+
+        asking = threading.Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(self.timeout_seconds + _GRACE_SECONDS)
+        return ended[0].answer if ended and ended[0].code == 0 else None
 
     def run(self, argv: Sequence[str], timeout_seconds: float) -> proc.Answered:
         """Run a command with a plain environment. Raises `OSError`, also a `TimeoutError`."""

@@ -39,10 +39,12 @@ def repository(tmp_path):
 
 def asked(source: Source, state: Path) -> list[subprocess.CompletedProcess[str]]:
     """Run the commands with their state below a directory, the installation as a simulation."""
-    (state / "lists/partial").mkdir(parents=True)
+    state.mkdir()
     (state / "packages.list").write_text(packages.listing(source))
-    update, install = packages.commands(("apt-get",), (NAME,), source)
-    moved = [[word.replace(packages.STATE, str(state)) for word in argv] for argv in (update, (*install, "--simulate"))]
+    room, update, install = packages.commands(("apt-get",), (NAME,), source)
+    moved = [
+        [word.replace(packages.STATE, str(state)) for word in argv] for argv in (room, update, (*install, "--simulate"))
+    ]
     return [
         subprocess.run(
             argv,
@@ -56,7 +58,7 @@ def asked(source: Source, state: Path) -> list[subprocess.CompletedProcess[str]]
 
 
 def test_apt_takes_a_package_from_a_directory_without_a_signature(repository, tmp_path):
-    update, install = asked(Source.of(str(repository)), tmp_path / "state")
+    _, update, install = asked(Source.of(str(repository)), tmp_path / "state")
     assert update.returncode == 0, update.stderr
     assert f"Inst {NAME} (1.0" in install.stdout, install.stderr
     assert "http" not in update.stdout
@@ -64,7 +66,7 @@ def test_apt_takes_a_package_from_a_directory_without_a_signature(repository, tm
 
 def test_a_directory_that_says_it_is_signed_must_be(repository, tmp_path):
     (repository / "InRelease").write_text("no signature at all\n")
-    update, install = asked(Source.of(str(repository)), tmp_path / "state")
+    _, update, install = asked(Source.of(str(repository)), tmp_path / "state")
     assert (update.returncode, install.returncode) != (0, 0)
 
 

@@ -4,11 +4,13 @@ import os
 import random
 import shutil
 import sysconfig
+import threading
 from pathlib import Path
 
 import pytest
 import recorded_host
 
+from deepseek_local import proc
 from deepseek_local.host import examination, packages, probing, steps
 from deepseek_local.host.changes import Wishes
 from deepseek_local.host.facts import Facts, Limits, Security
@@ -223,6 +225,14 @@ def test_commands_that_fail_hang_or_babble_break_no_check(host, script):
     assert {"firewall.unseen", "firewall.open"} & set(messages)
 
 
+def test_a_command_that_not_even_a_kill_ends_holds_nobody_up(host, monkeypatch):
+    root, ended = host(DGX), threading.Event()
+    monkeypatch.setattr(proc, "ask", lambda *_: ended.wait())
+    commands = Commands((root / "usr/bin",), timeout_seconds=0.05)
+    assert commands.answer("nvidia-smi") is None
+    ended.set()
+
+
 def test_a_program_that_cannot_run_is_no_program(tmp_path):
     (tmp_path / "nft").write_bytes(b"\x7fELF garbage")
     (tmp_path / "nft").chmod(0o755)
@@ -242,7 +252,7 @@ def test_what_is_missing_is_installed_by_the_packages_of_the_distribution(host):
     offline = Wishes((22,), source=packages.Source("https://mirror.example/", is_trusted=False))
     (change,) = (each for each in steps.steps(facts, offline) if each.name == "packages")
     assert change.files[0].content == "deb https://mirror.example/ ./\n"
-    assert "Dir::Etc::SourceParts=/dev/null" in change.commands[1]
+    assert "Dir::Etc::SourceParts=/dev/null" in change.commands[2]
     assert packages.commands(("dnf",), ("chrony",), offline.source) == (
         (
             "dnf",
