@@ -10,7 +10,7 @@ import pytest
 from deepseek_local import serve
 from deepseek_local.cli import main
 from deepseek_local.engine import installed
-from deepseek_local.errors import ExitCode
+from deepseek_local.errors import ExitCode, LaunchError
 
 HOST = {"PATH": "/usr/bin", "SECRET": "hidden", "RAY_AUTH_TOKEN_PATH": "/etc/ray.token"}
 
@@ -88,3 +88,15 @@ def test_a_dry_run_imports_no_engine(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=dict(os.environ))
     assert done.returncode == 0
+
+
+def test_a_signing_key_for_a_sequencer_that_somebody_else_keeps_is_refused(tmp_path: Path) -> None:
+    key = "audit.signing_key=pkcs11:token=a;object=b?module-path=/m.so"
+    environment = {**HOST, "DEEPSEEK_LOCAL_AUDIT_SOCKET": str(tmp_path / "audit.sock")}
+    foreign = serve.prepare("a100x2", tmp_path, model=None, sets=(), host_environment=environment)
+    assert serve._own_sequencer(foreign.plan, environment) is None
+    signed = serve.prepare("a100x2", tmp_path, model=None, sets=(key,), host_environment=environment)
+    with pytest.raises(LaunchError, match="give it to that sequencer with DEEPSEEK_LOCAL_AUDIT_SIGNING_KEY"):
+        serve._own_sequencer(signed.plan, environment)
+    own = serve.prepare("a100x2", tmp_path, model=None, sets=(key,), host_environment=HOST)
+    assert "--signing-key" in serve._own_sequencer(own.plan, HOST).argv
