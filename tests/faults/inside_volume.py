@@ -216,8 +216,9 @@ def opened_by_a_tpm(volume: Volume) -> dict[str, object]:
     state, device = Path("/run/tpm"), "swtpm:host=127.0.0.1"
     state.mkdir()
     system("ip", "link", "set", "lo", "up")
-    system("mount", "-t", "tmpfs", "tmpfs", "/tmp")  # swtpm_setup knows no other place for its own
-    system("swtpm_setup", "--tpm2", "--tpmstate", str(state))
+    # swtpm_setup knows no place but /tmp for its own; for all others what lies there stays, it may be this checkout.
+    setup = f"mount -t tmpfs tmpfs /tmp && exec swtpm_setup --tpm2 --tpmstate {state}"
+    system("unshare", "--mount", "sh", "-c", setup)
     ports = ("--server", "type=tcp,port=2321", "--ctrl", "type=tcp,port=2322")
     system("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", *ports, "--flags", "startup-clear", "--daemon")
     system("tpm2_pcrextend", "-T", device, f"7:sha256={'11' * 32}")
