@@ -18,7 +18,10 @@ from deepseek_local.pki.build import Purpose, Signer
 
 pytestmark = pytest.mark.integration
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+
+def now() -> datetime:
+    """The clock, which others have made certificates by when the test begins."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def openssl(*words: str, text: bytes = b"") -> str:
@@ -106,7 +109,7 @@ def test_renewing_leaves_the_old_one_valid_and_needs_one(site, capsys, tmp_path)
 
 def foreign(tmp_path: Path) -> Signer:
     key = keys.for_authority()
-    root = build.root("bank root", key, NOW)
+    root = build.root("bank root", key, now())
     (tmp_path / "bank.pem").write_bytes(certificates.pem([root]))
     return Signer(root, key)
 
@@ -118,7 +121,7 @@ def test_another_authority_signs_our_request_and_the_key_never_leaves(site, caps
     key = site.layout.request / "key.pem"
     public = keys.read(key).public_key()
     wrong, right = (
-        build.leaf(public, names.server(of), bank, purpose=Purpose.SERVER, now=NOW)
+        build.leaf(public, names.server(of), bank, purpose=Purpose.SERVER, now=now())
         for of in (["other.example"], [NAME, "127.0.0.1"])
     )
     chain = tmp_path / "chain.pem"
@@ -175,7 +178,7 @@ def test_openssl_accepts_what_export_gives(site, capsys, tmp_path):
         given[what] = capsys.readouterr().out
     (tmp_path / "root").write_text(given["client-authorities"])
     root = certificates.read(tmp_path / "root")
-    assert complaint(tmp_path, [*path, root], "sslclient", NOW, given["client-crl"].encode()) == ""
+    assert complaint(tmp_path, [*path, root], "sslclient", now(), given["client-crl"].encode()) == ""
 
 
 def test_the_report_has_everything_and_its_exit_code_tells_of_an_alarm(site, capsys):
@@ -190,7 +193,7 @@ def test_the_report_has_everything_and_its_exit_code_tells_of_an_alarm(site, cap
         "leaf": 2,
     }
     assert site.certs("status") == 0
-    site.layout.hierarchy(Purpose.CLIENT).root.publish(NOW - build.LIST_LIFE + build.BACKDATED)
+    site.layout.hierarchy(Purpose.CLIENT).root.publish(now() - build.LIST_LIFE + build.BACKDATED)
     capsys.readouterr()
     assert site.certs("status") == ExitCode.FAILED
     assert "urgent" in capsys.readouterr().out
