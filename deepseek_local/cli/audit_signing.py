@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import click
 
-from deepseek_local.errors import HSMError
-from deepseek_local.hsm import ed25519, uri
+from deepseek_local.cli import token_uri
+from deepseek_local.hsm import ed25519
 from deepseek_local.hsm.ed25519 import Ed25519Key
 from deepseek_local.hsm.uri import TokenURI
 
@@ -19,7 +19,7 @@ def key_option(command: Command) -> Command:
     return click.option(
         "--signing-key",
         metavar="pkcs11:...",
-        callback=_parse,
+        callback=token_uri.parse,
         envvar="DEEPSEEK_LOCAL_AUDIT_SIGNING_KEY",
         show_default="audit.key in --keys",
         show_envvar=True,
@@ -35,10 +35,3 @@ def opened(name: TokenURI | None) -> Iterator[Ed25519Key | None]:
         return
     with ed25519.key(name) as key:
         yield key
-
-
-def _parse(_context: click.Context, _parameter: click.Parameter, value: str | None) -> TokenURI | None:
-    try:
-        return None if value is None else uri.parse(value)
-    except HSMError as error:
-        raise click.BadParameter(str(error)) from error

@@ -13,11 +13,10 @@ from deepseek_local.cli import (
     certs_server,
     certs_site,
     render,
+    token_uri,
 )
 from deepseek_local.cli.certs_site import Site
 from deepseek_local.cli.render import Format
-from deepseek_local.errors import HSMError
-from deepseek_local.hsm import uri
 from deepseek_local.hsm.uri import TokenURI
 from deepseek_local.pki import authority, founding
 from deepseek_local.pki.build import Purpose
@@ -39,19 +38,12 @@ command.add_command(certs_foreign.request)
 command.add_command(certs_foreign.import_certificate)
 
 
-def _parse(_context: click.Context, _parameter: click.Parameter, value: str | None) -> TokenURI | None:
-    try:
-        return None if value is None else uri.parse(value)
-    except HSMError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @command.command()
 @click.option(
     "--hsm",
     "token",
     metavar="pkcs11:...",
-    callback=_parse,
+    callback=token_uri.parse,
     envvar="DEEPSEEK_LOCAL_CERTS_HSM",
     show_default="a file of mode 0600 for each key",
     show_envvar=True,

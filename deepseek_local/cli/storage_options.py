@@ -6,8 +6,7 @@ from typing import TypeVar
 
 import click
 
-from deepseek_local.errors import HSMError
-from deepseek_local.hsm import uri
+from deepseek_local.cli import token_uri
 from deepseek_local.hsm.uri import TokenURI
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -43,7 +42,7 @@ def key_option(command: Command) -> Command:
     return click.option(
         "--key",
         metavar="pkcs11:...",
-        callback=_parse,
+        callback=token_uri.parse,
         envvar="DEEPSEEK_LOCAL_STORAGE_KEY",
         show_envvar=True,
         help="AES key in the HSM that wraps the passphrase, as a pkcs11: URI with module-path and pin-source.",
@@ -55,7 +54,7 @@ def new_key_option(command: Command) -> Command:
     return click.option(
         "--new-key",
         metavar="pkcs11:...",
-        callback=_parse,
+        callback=token_uri.parse,
         envvar="DEEPSEEK_LOCAL_STORAGE_NEW_KEY",
         show_default="--key",
         show_envvar=True,
@@ -117,10 +116,3 @@ def insist(key: TokenURI | None) -> TokenURI:
 def _absolute(_context: click.Context, _parameter: click.Parameter, value: Path) -> Path:
     """Keep the name, which may be a link below /dev/disk, and let no program take it for an option."""
     return value.absolute()
-
-
-def _parse(_context: click.Context, _parameter: click.Parameter, value: str | None) -> TokenURI | None:
-    try:
-        return None if value is None else uri.parse(value)
-    except HSMError as error:
-        raise click.BadParameter(str(error)) from error
